@@ -1,0 +1,38 @@
+"""The gateway library: everything but Airflow. These are its public names."""
+
+from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
+from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
+from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
+from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
+from airflow_provider_icsftps.gateway.submission import (
+    Evidence,
+    Observation,
+    Submission,
+    Transfer,
+    Verdict,
+    judge,
+    observe,
+)
+
+__all__ = [
+    # who and where
+    "ENVIRONMENTS",
+    "CertificateKind",
+    "ClientCertificate",
+    "Environment",
+    "GatewaySettings",
+    # names and status files
+    "FileNameRule",
+    "StatusCode",
+    "StatusFile",
+    "status_file_name",
+    "upload_name",
+    # filing once
+    "Evidence",
+    "Observation",
+    "Submission",
+    "Transfer",
+    "Verdict",
+    "judge",
+    "observe",
+]

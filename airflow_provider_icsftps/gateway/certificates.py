@@ -1,0 +1,318 @@
+"""
+The client certificate: who we are at the gateway.
+
+The rules (docs/gateway.md says how sure each is):
+
+* OCES3 (current): subject serialNumber ``UI:DK-O:G:<uuid>`` (organisation) or ``UI:DK-E:G:<uuid>`` (employee),
+  organizationIdentifier ``NTRDK-<cvr>``; signed with RSASSA-PSS, no extended key usage.
+* OCES2 (ended in 2023, still on old accounts): serialNumber ``CVR:<cvr>-UID:<uid>``, ``-RID:`` or ``-FID:``, often
+  in one multi-valued RDN with the common name.
+* The gateway's username follows from it: ``CVR_<cvr>_UI_<uuid>``, ``CVR_<cvr>_UID_<uid>`` and so on.
+* The issuing CA must be sent along with the certificate, else the handshake ends in "unknown ca".
+* Test certificates are issued by names with ``OU=Test - cti`` (OCES2: ``TRUST2408 Systemtest``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import ssl
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+
+from airflow_provider_icsftps.exceptions import CertificateError
+
+_ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
+_OCES3 = re.compile(r"UI:DK-(?P<kind>[OE]):G:(?P<id>[0-9A-Fa-f-]{36})")
+_OCES2 = re.compile(r"CVR:(?P<cvr>\d{8})-(?P<kind>UID|RID|FID):(?P<id>[0-9A-Za-z]+)")
+
+
+class CertificateKind(StrEnum):
+    """What a certificate stands for."""
+
+    OCES3_ORGANISATION = "OCES3 organisation"
+    OCES3_EMPLOYEE = "OCES3 employee"
+    OCES2_COMPANY = "OCES2 company (UID)"
+    OCES2_EMPLOYEE = "OCES2 employee (RID)"
+    OCES2_FUNCTION = "OCES2 function (FID)"
+    OTHER = "not OCES"
+
+
+_KINDS = {
+    "O": CertificateKind.OCES3_ORGANISATION,
+    "E": CertificateKind.OCES3_EMPLOYEE,
+    "UID": CertificateKind.OCES2_COMPANY,
+    "RID": CertificateKind.OCES2_EMPLOYEE,
+    "FID": CertificateKind.OCES2_FUNCTION,
+}
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """
+    A client certificate with its private key and the CA certificates to send along.
+
+    :param certificate: the leaf.
+    :param private_key: its key; never printed, never written to disk in clear.
+    :param chain: issuing certificates, nearest to the leaf first, without self-signed roots.
+    """
+
+    certificate: x509.Certificate = field(repr=False)
+    private_key: PrivateKeyTypes = field(repr=False)
+    chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        """Tell who and until when; nothing secret."""
+        return f"<ClientCertificate {self.username or self.subject!r}, valid until {self.not_after:%Y-%m-%d}>"
+
+    @classmethod
+    def from_pkcs12(cls, data: bytes, password: str | None) -> ClientCertificate:
+        """
+        Read a .p12 or .pfx file.
+
+        :param data: the file's content.
+        :param password: its passphrase; ``None`` for a file without one.
+        :raises CertificateError: when it is no PKCS#12, the passphrase is wrong, or key or certificate is missing.
+        """
+        passphrase = password.encode() if password else None
+        try:
+            bundle = pkcs12.load_pkcs12(data, passphrase)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            if _looks_like_pkcs12(data):
+                raise CertificateError(
+                    "Client certificate: wrong passphrase for the PKCS#12 file "
+                    f"({'one was given' if password else 'none was given'}), or the file is damaged",
+                    reason="passphrase",
+                ) from error
+            raise CertificateError(
+                "Client certificate: this is no PKCS#12 (.p12, .pfx) file; give the file as it was issued",
+                reason="unreadable",
+            ) from error
+        if bundle.key is None:
+            raise CertificateError(
+                "Client certificate: the PKCS#12 file holds no private key; export it again with its key",
+                reason="no_key",
+            )
+        if bundle.cert is None:
+            raise CertificateError(
+                "Client certificate: the PKCS#12 file holds a key but no certificate that belongs to it",
+                reason="no_certificate",
+            )
+        others = [extra.certificate for extra in bundle.additional_certs]
+        return cls._assembled(bundle.cert.certificate, bundle.key, others)
+
+    @classmethod
+    def from_pem(cls, pem: bytes, password: str | None = None) -> ClientCertificate:
+        """
+        Read PEM text that holds the private key, the certificate and its issuing CA, in any order.
+
+        :param pem: the text; several files may be joined.
+        :param password: passphrase of the key, if it is encrypted.
+        :raises CertificateError: when a part is missing or unreadable, the passphrase is wrong, or key and
+            certificate do not belong together.
+        """
+        block = re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", pem, re.DOTALL)
+        if block is None:
+            raise CertificateError("Client certificate: the PEM text holds no private key", reason="no_key")
+        try:
+            key = serialization.load_pem_private_key(block[0], password.encode() if password else None)
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+            encrypted = b"ENCRYPTED" in block[0]
+            raise CertificateError(
+                f"Client certificate: {'wrong or missing passphrase for' if encrypted else 'cannot read'} the "
+                f"private key in the PEM text{'' if encrypted or not password else '; it has no passphrase'}",
+                reason="passphrase" if encrypted or password else "unreadable",
+            ) from error
+        try:
+            certificates = x509.load_pem_x509_certificates(pem)
+        except ValueError as error:
+            raise CertificateError(
+                "Client certificate: the PEM text holds no readable certificate", reason="no_certificate"
+            ) from error
+        public = _public_bytes(key.public_key())
+        for leaf in certificates:
+            if _public_bytes(leaf.public_key()) == public:
+                return cls._assembled(leaf, key, [c for c in certificates if c is not leaf])
+        raise CertificateError(
+            "Client certificate: none of the certificates in the PEM text belongs to the private key",
+            reason="no_certificate",
+        )
+
+    @classmethod
+    def _assembled(
+        cls, leaf: x509.Certificate, key: PrivateKeyTypes, others: list[x509.Certificate]
+    ) -> ClientCertificate:
+        chain: list[x509.Certificate] = []
+        last = leaf
+        while issuer := next((c for c in others if c.subject == last.issuer and c not in chain), None):
+            if issuer.subject == issuer.issuer:  # a root: the gateway has its own copy or does not trust it
+                break
+            chain.append(issuer)
+            last = issuer
+        return cls(leaf, key, tuple(chain))
+
+    @cached_property
+    def _oces(self) -> tuple[CertificateKind, str, str, str] | None:
+        """Kind, CVR number, identifier and the word for it in a username."""
+        serial = _attribute(self.certificate.subject, NameOID.SERIAL_NUMBER)
+        if match := _OCES2.fullmatch(serial):
+            return _KINDS[match["kind"]], match["cvr"], match["id"], match["kind"]
+        organisation = _attribute(self.certificate.subject, _ORGANIZATION_IDENTIFIER)
+        cvr = re.fullmatch(r"NTRDK-(\d{8})", organisation)
+        match = _OCES3.fullmatch(serial)
+        if match and cvr:
+            return _KINDS[match["kind"]], cvr[1], match["id"], "UI"
+        return None
+
+    @property
+    def kind(self) -> CertificateKind:
+        """What the certificate stands for."""
+        return self._oces[0] if self._oces else CertificateKind.OTHER
+
+    @property
+    def cvr(self) -> str | None:
+        """The company's CVR number, 8 digits; ``None`` for a certificate that is not OCES."""
+        return self._oces[1] if self._oces else None
+
+    @property
+    def username(self) -> str | None:
+        """The gateway's username, such as ``CVR_19552101_RID_60134540``; ``None`` for what is not OCES."""
+        if self._oces is None:
+            return None
+        _, cvr, identifier, word = self._oces
+        return f"CVR_{cvr}_{word}_{identifier}"
+
+    @property
+    def company(self) -> str | None:
+        """The organisation's name in the subject."""
+        return _attribute(self.certificate.subject, NameOID.ORGANIZATION_NAME) or None
+
+    @property
+    def subject(self) -> str:
+        """The subject as text (RFC 4514), for people."""
+        return self.certificate.subject.rfc4514_string()
+
+    @property
+    def not_before(self) -> datetime:
+        """Start of validity, aware (UTC)."""
+        return self.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """End of validity, aware (UTC)."""
+        return self.certificate.not_valid_after_utc
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the certificate, 64 hexadecimal digits."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @cached_property
+    def environment(self) -> str | None:
+        """``production`` or ``tfe`` (test) by who issued it; ``None`` where that does not tell."""
+        issuers = [self.certificate.issuer, *(c.issuer for c in self.chain)]
+        names = [a.value for issuer in issuers for a in issuer if isinstance(a.value, str)]
+        if any(name.startswith("TRUST2408 Systemtest") or name == "Test - cti" for name in names):
+            return "tfe"
+        if any(name.startswith(("Den Danske Stat OCES", "TRUST2408 OCES")) for name in names):
+            return "production"
+        return None
+
+    def check_validity(self, now: datetime | None = None) -> None:
+        """
+        Refuse a certificate that is not valid now.
+
+        :param now: an aware datetime; by default the present.
+        :raises CertificateError: reason ``expired`` or ``not_yet_valid``.
+        """
+        now = now or datetime.now(UTC)
+        who = self.username or self.subject
+        if now > self.not_after:
+            raise CertificateError(
+                f"Client certificate of {who} expired on {self.not_after:%Y-%m-%d %H:%M} UTC; "
+                "put the renewed .p12 into the connection",
+                reason="expired",
+            )
+        if now < self.not_before:
+            raise CertificateError(
+                f"Client certificate of {who} is valid only from {self.not_before:%Y-%m-%d %H:%M} UTC; "
+                "check this machine's clock, or wait",
+                reason="not_yet_valid",
+            )
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """
+        Give the certificate, its chain and its key to a TLS context.
+
+        OpenSSL reads keys from files only. So it gets a file in memory (elsewhere than on Linux a temporary file
+        that only its owner can read), with the key encrypted under a random passphrase.
+
+        :param context: the context to load into.
+        :raises CertificateError: when OpenSSL does not take it.
+        """
+        passphrase = secrets.token_urlsafe(24)
+        key = self.private_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            # one random passphrase a use needs no slow derivation
+            serialization.PrivateFormat.PKCS8.encryption_builder().kdf_rounds(1).build(passphrase.encode()),
+        )
+        pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (self.certificate, *self.chain)) + key
+        with _readable_by_openssl(pem) as path:
+            try:
+                context.load_cert_chain(path, password=passphrase)
+            except ssl.SSLError as error:
+                raise CertificateError(
+                    f"Client certificate of {self.username or self.subject}: OpenSSL does not take it "
+                    f"({error.reason or error})"
+                ) from error
+
+
+@contextlib.contextmanager
+def _readable_by_openssl(data: bytes) -> Iterator[str]:
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(data)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:  # pragma: no cover - other systems than Linux
+        with tempfile.NamedTemporaryFile(prefix="icsftps-") as file:  # made with mode 0600
+            file.write(data)
+            file.flush()
+            yield file.name
+
+
+def _public_bytes(key: object) -> bytes:
+    data: bytes = key.public_bytes(  # type: ignore[attr-defined]  # every public key type has it
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return data
+
+
+def _attribute(name: x509.Name, oid: ObjectIdentifier) -> str:
+    # over the RDNs' attributes, so that multi-valued RDNs are read like others
+    for attribute in name:
+        if attribute.oid == oid and isinstance(attribute.value, str):
+            return attribute.value.strip()
+    return ""
+
+
+def _looks_like_pkcs12(data: bytes) -> bool:
+    # PFX is SEQUENCE { version INTEGER 3, ... }: the version stands right behind the outer length
+    return data[:1] == b"\x30" and b"\x02\x01\x03" in data[1:12]

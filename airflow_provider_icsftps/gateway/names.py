@@ -1,0 +1,247 @@
+"""
+Names on the gateway: service folders, uploaded files, status files.
+
+The rules (docs/gateway.md says how sure each is):
+
+* A file is uploaded to ``/<service>/<file name>``. Names may hold dots and underscores.
+* A file name is unique for ever per certificate, rejected and failed uploads included. So a name that is the
+  same on every retry of one task, and different for different content, is an idempotency key.
+* Answers come as ``status_<service>_<uploaded file name, extension included>_<digit>.xml`` in the outbox.
+  Both parts may hold underscores, so such a name is built and compared, never split.
+* Nothing that a server calls a file may become a path here: one segment, no control characters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from airflow_provider_icsftps.exceptions import ConfigurationError, InvalidNameError
+
+DEFAULT_OUTBOX = "/out"
+#: Service that the gateway offers for pings.
+HEARTBEAT_SERVICE = "FTPSGW.Heartbeat"
+#: Generations of one filing: the name as it is, then ``-g2`` and ``-g3`` after transfers that were cut.
+MAX_GENERATION = 3
+
+_DIGEST_CHARACTERS = 16  # 64 bits: one chance in a billion of two equal names among 190,000 filings
+_DANISH = str.maketrans(
+    {"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa", "é": "e", "ü": "u", "ö": "o", "ä": "a"}
+)
+# a repeated digit-3 name must differ somehow; how is not known, so the shapes a server would choose are read
+_REPEAT = r"(?:[._-]\d{1,6}| ?\(\d{1,6}\))?"
+_TAIL = re.compile(rf"_(?P<digit>[0-3]){_REPEAT}\.xml", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FileNameRule:
+    """
+    What a file name may look like on its way out.
+
+    The default is narrower than anything the gateway is known to refuse; eKapital documents letters, digits
+    and underscore, and 82 characters.
+
+    :param characters: the legal characters, as the inside of a regular-expression class, for example
+        ``A-Za-z0-9_``.
+    :param max_length: the longest legal name, in characters, extension included.
+    :raises ConfigurationError: when the characters are no such class, or there is no room for a name.
+    """
+
+    characters: str = "A-Za-z0-9_.-"
+    max_length: int = 82
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that could let a path or a command through."""
+        try:
+            legal = re.compile(f"[{self.characters}]")
+        except re.error as error:
+            raise ConfigurationError(
+                f"File-name rule {self.characters!r} is no set of characters ({error}); write it like A-Za-z0-9_.-"
+            ) from error
+        if any(legal.match(c) for c in "/\\\r\n\0"):
+            raise ConfigurationError(f"File-name rule {self.characters!r} would allow path separators or line breaks")
+        if not legal.match("a") or not legal.match("0"):
+            raise ConfigurationError(f"File-name rule {self.characters!r} must allow letters a-f and digits")
+        if self.max_length < _DIGEST_CHARACTERS + 16:
+            raise ConfigurationError(
+                f"File-name rule allows {self.max_length} characters; unique names need {_DIGEST_CHARACTERS + 16}"
+            )
+
+    def allows(self, text: str) -> bool:
+        """Say whether every character of a text is legal."""
+        return re.fullmatch(f"[{self.characters}]*", text) is not None
+
+    def legalise(self, text: str) -> str:
+        """Replace what is not legal: Danish letters by their usual spelling, the rest by ``_`` (or nothing)."""
+        filler = "_" if self.allows("_") else ""
+        return re.sub(f"[^{self.characters}]", filler, text.translate(_DANISH))
+
+
+def check_file_name(name: str, rule: FileNameRule | None = None) -> str:
+    """
+    Return a file name that may be sent.
+
+    :param name: the name, without folder.
+    :param rule: what is legal; by default :class:`FileNameRule`'s defaults.
+    :raises InvalidNameError: with what is wrong.
+    """
+    rule = rule or FileNameRule()
+    _check_segment(name, "File name")
+    if len(name) > rule.max_length:
+        raise InvalidNameError(f"File name {name!r} has {len(name)} characters; {rule.max_length} are allowed")
+    if not rule.allows(name):
+        odd = "".join(dict.fromkeys(c for c in name if not rule.allows(c)))
+        raise InvalidNameError(f"File name {name!r} holds {odd!r}; allowed are the characters {rule.characters}")
+    return name
+
+
+def check_service(service: str) -> str:
+    """
+    Return a service-folder name that may be sent.
+
+    :param service: such as ``Manifest``; letters, digits, ``_``, ``-`` and ``.``.
+    :raises InvalidNameError: with what is wrong.
+    """
+    _check_segment(service, "Service")
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", service) is None:
+        raise InvalidNameError(f"Service {service!r} may hold only letters, digits, '_', '-' and '.'")
+    return service
+
+
+def check_server_name(name: str) -> str:
+    """
+    Return a name from a server's listing if it is safe to use as the last part of a local path.
+
+    Blanks and Danish letters are fine; a path, a control character or a dot name is not.
+
+    :param name: what the server called a file.
+    :raises InvalidNameError: with what is wrong.
+    """
+    return _check_segment(name, "Name from the gateway")
+
+
+def check_folder(path: str) -> str:
+    """
+    Return an absolute folder path on the gateway, without a slash at its end.
+
+    :param path: such as ``/out``.
+    :raises InvalidNameError: with what is wrong.
+    """
+    parts = PurePosixPath(path).parts
+    if not path.startswith("/") or len(parts) < 2:
+        raise InvalidNameError(f"Folder {path!r} must be absolute, like {DEFAULT_OUTBOX}")
+    for part in parts[1:]:
+        _check_segment(part, "Folder")
+    return "/" + "/".join(parts[1:])
+
+
+def _check_segment(name: str, what: str) -> str:
+    if not name or name in {".", ".."}:
+        raise InvalidNameError(f"{what} {name!r} is no name")
+    if "/" in name or "\\" in name:
+        raise InvalidNameError(f"{what} {name!r} holds a path separator")
+    # "Cc" and the bidirectional "Cf" characters make a log lie; lone surrogates are undecodable bytes and stay
+    if any(not c.isprintable() and not "\ud800" <= c <= "\udfff" for c in name):
+        raise InvalidNameError(f"{what} {name!r} holds a control character")
+    return name
+
+
+def upload_name(
+    source_name: str,
+    scope: str,
+    service: str,
+    sha256: str,
+    resubmission: int = 0,
+    *,
+    generation: int = 1,
+    rule: FileNameRule | None = None,
+) -> str:
+    """
+    Make the name under which a file is filed: ``<readable stem>-<digest>[-g<generation>]<suffix>``.
+
+    The same arguments give the same name for ever: no clock, no random number, no counter. Other content,
+    another run or another resubmission number gives another name.
+
+    :param source_name: the user's file name; its stem and suffix are kept as far as they are legal and fit.
+    :param scope: who files: ``dag_id/task_id/run_id``. Never a map index: it is a position, and positions move.
+    :param service: the service folder.
+    :param sha256: SHA-256 of the content, 64 hexadecimal digits.
+    :param resubmission: 0, or a higher number to file the same content again on purpose.
+    :param generation: 1, or up to 3 after a transfer that is known to have been cut.
+    :param rule: what is legal; by default :class:`FileNameRule`'s defaults.
+    :raises InvalidNameError: when the digest, the service or a number is not as described.
+    """
+    rule = rule or FileNameRule()
+    check_service(service)
+    if re.fullmatch(r"[0-9a-f]{64}", sha256) is None:
+        raise InvalidNameError(f"SHA-256 {sha256!r} is not 64 hexadecimal digits")
+    if resubmission < 0:
+        raise InvalidNameError(f"resubmission is {resubmission}; it must be 0 or more")
+    if not 1 <= generation <= MAX_GENERATION:
+        raise InvalidNameError(f"generation is {generation}; it must be 1 to {MAX_GENERATION}")
+    # JSON, because joined text would let ("a/b", "c") and ("a", "b/c") give one digest
+    key = json.dumps([scope, service, sha256, resubmission], ensure_ascii=True)
+    digest = hashlib.sha256(key.encode("ascii")).hexdigest()[:_DIGEST_CHARACTERS]
+    dash = next((c for c in "-_" if rule.allows(c)), "")
+    ending = f"{dash}{digest}" + (f"{dash}g{generation}" if generation > 1 else "")
+    base = PurePosixPath(source_name.replace("\\", "/")).name
+    suffix = rule.legalise(PurePosixPath(base).suffix)[:12]
+    if not suffix.startswith("."):  # without the dot it would read as part of the digest
+        suffix = ""
+    stem = rule.legalise(PurePosixPath(base).stem).strip("._-") or "file"
+    room = rule.max_length - len(ending) - len(suffix)
+    return check_file_name(f"{stem[:room].rstrip('._-')}{ending}{suffix}", rule)
+
+
+def status_file_name(service: str, file_name: str, digit: int, repeat: int = 1) -> str:
+    """
+    Build the name of a status file.
+
+    :param service: the service folder.
+    :param file_name: the uploaded file's name, extension included.
+    :param digit: 0 to 3.
+    :param repeat: 2 and up for further files of one digit; how the gateway tells them apart is a guess.
+    """
+    return f"status_{service}_{file_name}_{digit}{f'_{repeat}' if repeat > 1 else ''}.xml"
+
+
+def status_digit(name: str, service: str, file_name: str) -> int | None:
+    """
+    Return the digit of a status file if it belongs to one upload, else ``None``.
+
+    :param name: a name from the outbox.
+    :param service: the service folder of the upload.
+    :param file_name: the uploaded file's name, extension included.
+    """
+    prefix = f"status_{service}_{file_name}"
+    if not name.startswith(prefix):
+        return None
+    match = _TAIL.fullmatch(name, len(prefix))
+    return int(match["digit"]) if match else None
+
+
+def status_files(names: Iterable[str], service: str, file_name: str) -> dict[str, int]:
+    """
+    Find the status files of one upload in a listing.
+
+    :param names: names from the outbox.
+    :param service: the service folder of the upload.
+    :param file_name: the uploaded file's name, extension included.
+    :return: name to digit, in the order of the digits.
+    """
+    found = {name: status_digit(name, service, file_name) for name in names}
+    return dict(sorted(((n, d) for n, d in found.items() if d is not None), key=lambda pair: (pair[1], pair[0])))
+
+
+def digit_of(name: str) -> int | None:
+    """
+    Return the digit at the end of a status file's name, whatever upload it belongs to.
+
+    :param name: a name from the outbox; ``None`` comes back for what is no status file.
+    """
+    match = re.fullmatch(rf"status_.+{_TAIL.pattern}", name, re.ASCII)
+    return int(match["digit"]) if match else None

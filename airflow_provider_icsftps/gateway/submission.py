@@ -1,0 +1,231 @@
+"""
+A filing, and the rule that nothing is filed twice: evidence in, verdict out. Pure functions on frozen values.
+
+The gateway refuses a file name that was used before, and our names follow from run and content
+(:func:`~airflow_provider_icsftps.gateway.names.upload_name`). So before a file is sent that may have been sent
+before, everything that can be known about its name is gathered (:class:`Evidence`) and one function
+(:func:`judge`) says what to do. Never guess: a second filing is worse than a stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.status import StatusCode
+
+
+class Transfer(StrEnum):
+    """How our last transfer under a name ended, as far as we know."""
+
+    #: This task instance never sent it.
+    NONE = "none"
+    #: The gateway's 226 or 250 was read.
+    CONFIRMED = "confirmed"
+    #: All bytes and the close_notify were sent, no reply was read.
+    SENT = "sent"
+    #: Cut before the last byte; ABOR was sent and the data connection reset.
+    BROKEN = "broken"
+    #: A journal says that it was started, and nothing more.
+    KILLED = "killed"
+
+
+class Verdict(StrEnum):
+    """What to do about a file, given the evidence."""
+
+    #: Send it under this name.
+    SEND = "send"
+    #: Send it under the next generation's name.
+    NEXT_GENERATION = "next_generation"
+    #: Remove the cut copy if the gateway lets us, then send under the next generation's name.
+    REPLACE = "replace"
+    #: The customs system has accepted it or answered it: done.
+    FILED = "filed"
+    #: It was delivered to the customs system: done.
+    DELIVERED = "delivered"
+    #: It was delivered, but perhaps only a part of it: do not send; wait for digit 2, 3 or 0.
+    UNPROVEN = "unproven"
+    #: The whole file lies in the service folder and waits to be delivered: done.
+    RECEIVED = "received"
+    #: A copy of ours is on its way; status files will come: do not send.
+    ON_ITS_WAY = "on_its_way"
+    #: The gateway rejected it for good.
+    REJECTED = "rejected"
+    #: Somebody used the name and nothing shows that it was this filing: stop.
+    NAME_USED = "name_used"
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether the file needs no more sending and the task has succeeded."""
+        return self in {Verdict.FILED, Verdict.DELIVERED, Verdict.UNPROVEN, Verdict.RECEIVED, Verdict.ON_ITS_WAY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """
+    What is known about one file name.
+
+    :param size: bytes of the file that is to be filed.
+    :param transfer: how our last transfer under the name ended.
+    :param codes: digits of the status files for the name.
+    :param name_reused: a digit-0 file says that the name was used before.
+    :param rejected: a digit-0 file says something else.
+    :param stored_size: bytes of the file of that name in the service folder; ``None`` where there is none, or the
+        gateway does not let us look.
+    :param name_binds_content: whether the name follows from the content (names of our own making), so that
+        evidence about the name is evidence about this content.
+    """
+
+    size: int
+    transfer: Transfer = Transfer.NONE
+    codes: frozenset[StatusCode] = frozenset()
+    name_reused: bool = False
+    rejected: bool = False
+    stored_size: int | None = None
+    name_binds_content: bool = True
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """
+    Decide what to do about a file: the table "Filing a file exactly once" of docs/exactly-once.md, row by row.
+
+    :param evidence: what is known; every value has a row.
+    """
+    e = evidence
+    cut = e.transfer in {Transfer.BROKEN, Transfer.KILLED}
+    known = bool(e.codes) or e.name_reused or e.rejected or e.stored_size is not None
+    if not e.name_binds_content and e.transfer is Transfer.NONE and known:
+        return Verdict.NAME_USED  # a name of the user's own choosing: another content may have had it
+    if e.codes & {StatusCode.ACCEPTED, StatusCode.RESPONSE}:
+        return Verdict.FILED
+    if e.rejected:
+        return Verdict.NEXT_GENERATION if cut else Verdict.REJECTED
+    if StatusCode.DELIVERED in e.codes:
+        return Verdict.UNPROVEN if cut else Verdict.DELIVERED
+    if e.name_reused:
+        if e.transfer is Transfer.BROKEN:
+            return Verdict.NEXT_GENERATION
+        return Verdict.NAME_USED if e.transfer is Transfer.NONE else Verdict.ON_ITS_WAY
+    if e.stored_size is not None:
+        if e.stored_size == e.size:
+            return Verdict.RECEIVED
+        return Verdict.REPLACE if e.stored_size < e.size else Verdict.NAME_USED
+    if e.transfer is Transfer.CONFIRMED:
+        return Verdict.ON_ITS_WAY  # the gateway took it from the folder and has not said more yet
+    return Verdict.NEXT_GENERATION if e.transfer is Transfer.BROKEN else Verdict.SEND
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """
+    One file that was filed: what an upload returns and a wait asks for. JSON-able by :meth:`to_data`.
+
+    :param service: the service folder.
+    :param file_name: the name it has at the gateway.
+    :param source: where it came from.
+    :param size: bytes.
+    :param sha256: SHA-256 of the content, 64 hexadecimal digits.
+    :param username: the gateway's username under which it was filed.
+    :param fingerprint: SHA-256 of the certificate under which it was filed: its ``/out`` holds the answers.
+    :param transfer: how the transfer ended.
+    :param verdict: ``send`` when it was sent just now, else why it was not sent again.
+    :param sent_at: when it was sent, ISO 8601 with zone; empty when it was not sent just now.
+    """
+
+    service: str
+    file_name: str
+    source: str = ""
+    size: int = 0
+    sha256: str = ""
+    username: str = ""
+    fingerprint: str = ""
+    transfer: str = Transfer.NONE.value
+    verdict: str = Verdict.SEND.value
+    sent_at: str = ""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as builtin JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Submission:
+        """
+        Read what :meth:`to_data` wrote; further keys are ignored.
+
+        :param data: at least ``service`` and ``file_name``.
+        :raises ConfigurationError: when one of those is missing.
+        """
+        if not isinstance(data, dict) or not data.get("service") or not data.get("file_name"):
+            raise ConfigurationError(
+                f"A submission needs 'service' and 'file_name'; this is {type(data).__name__} {str(data)[:200]!r}. "
+                "Give what an upload returned"
+            )
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+#: What a wait may wait for, and the digits that fulfil it.
+UNTIL: dict[str, frozenset[StatusCode]] = {
+    "delivered": frozenset({StatusCode.DELIVERED, StatusCode.ACCEPTED, StatusCode.RESPONSE}),
+    "accepted": frozenset({StatusCode.ACCEPTED, StatusCode.RESPONSE}),
+    "response": frozenset({StatusCode.RESPONSE}),
+}
+
+
+class Sight(StrEnum):
+    """What a listing shows about a submission."""
+
+    #: Nothing yet that the wait asks for.
+    WAITING = "waiting"
+    #: What the wait asks for is there.
+    REACHED = "reached"
+    #: A digit-0 file that nobody has read yet: it must be read before anything can be said.
+    EXAMINE = "examine"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """
+    What a listing shows about a submission.
+
+    :param sight: waiting, reached, or to be examined.
+    :param status_files: names of its status files, in the order of their digits.
+    """
+
+    sight: Sight
+    status_files: tuple[str, ...] = ()
+
+
+def check_until(until: str) -> str:
+    """
+    Return what a wait may wait for.
+
+    :param until: ``delivered``, ``accepted`` or ``response``.
+    :raises ConfigurationError: for anything else.
+    """
+    if until not in UNTIL:
+        raise ConfigurationError(f"until={until!r} is none of {', '.join(UNTIL)}")
+    return until
+
+
+def observe(
+    names: Iterable[str], submission: Submission, until: str, harmless: frozenset[str] = frozenset()
+) -> Observation:
+    """
+    Decide from a listing alone whether a wait is over. Sensor, trigger and command line all call this.
+
+    :param names: what the outbox holds.
+    :param submission: what was filed.
+    :param until: ``delivered``, ``accepted`` or ``response``.
+    :param harmless: digit-0 files that were read and say only that the name was used before, beside a filing of
+        ours that did get through; they end no wait.
+    """
+    wanted = UNTIL[check_until(until)]
+    found = status_files(names, submission.service, submission.file_name)
+    digits = {StatusCode(digit) for name, digit in found.items() if name not in harmless}
+    if StatusCode.ERROR in digits:
+        return Observation(Sight.EXAMINE, tuple(found))
+    return Observation(Sight.REACHED if digits & wanted else Sight.WAITING, tuple(found))
