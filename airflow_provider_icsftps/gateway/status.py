@@ -196,8 +196,7 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def _local(element: Element) -> str:
-    # comments and processing instructions have a function for a tag
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return element.tag.rpartition("}")[2]
 
 
 def _find(root: Element, tag: str) -> Element | None:

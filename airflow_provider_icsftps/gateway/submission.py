@@ -152,7 +152,7 @@ class Submission:
         return asdict(self)
 
     @classmethod
-    def from_data(cls, data: dict[str, Any]) -> Submission:
+    def from_data(cls, data: Any) -> Submission:
         """
         Read what :meth:`to_data` wrote; further keys are ignored.
 
