@@ -1,6 +1,9 @@
 """The gateway library: everything but Airflow. These are its public names."""
 
+from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
+from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.filing import Filing, file_all
 from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
 from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
@@ -13,6 +16,7 @@ from airflow_provider_icsftps.gateway.submission import (
     judge,
     observe,
 )
+from airflow_provider_icsftps.gateway.waiting import Answer, conclude
 
 __all__ = [
     # who and where
@@ -21,18 +25,25 @@ __all__ = [
     "ClientCertificate",
     "Environment",
     "GatewaySettings",
+    # the gateway's verbs
+    "GatewayClient",
+    "OutboxEntry",
     # names and status files
     "FileNameRule",
     "StatusCode",
     "StatusFile",
     "status_file_name",
     "upload_name",
-    # filing once
+    # filing once, and waiting for the answer
+    "Answer",
     "Evidence",
+    "Filing",
     "Observation",
     "Submission",
     "Transfer",
     "Verdict",
+    "conclude",
+    "file_all",
     "judge",
     "observe",
 ]

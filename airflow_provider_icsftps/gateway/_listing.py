@@ -1,0 +1,133 @@
+"""
+Folder listings: MLSD and LIST lines into entries. Pure functions; what comes from a server is not trusted.
+
+A name that could not be one file name here (a path, control characters) is left out and told in the log: it must
+neither escape a folder nor keep the other files from being fetched.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from airflow_provider_icsftps.exceptions import GatewayProtocolError, InvalidNameError, one_line
+from airflow_provider_icsftps.gateway.names import check_server_name
+
+log = logging.getLogger(__name__)
+
+_UNIX = re.compile(
+    r"(?P<type>[-dlbcps])[-rwxsStT]{9}[+.@]?\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s+"
+    r"\w{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})\s(?P<name>.+)"
+)
+_DOS = re.compile(r"\d\d-\d\d-\d{2,4}\s+\d\d:\d\d(?:[AP]M)?\s+(?:(?P<dir><DIR>)|(?P<size>\d+))\s+(?P<name>.+)")
+
+
+@dataclass(frozen=True, order=True)
+class OutboxEntry:
+    """
+    A file in the outbox.
+
+    :param name: without folder.
+    :param size: bytes; ``None`` where the gateway does not tell.
+    :param modified: when the gateway says it was laid there, aware (UTC); ``None`` where it does not tell.
+    """
+
+    name: str
+    size: int | None = None
+    modified: datetime | None = None
+
+
+def parse_mlsd(lines: Iterable[str]) -> list[OutboxEntry]:
+    """
+    Read the lines of an MLSD listing (RFC 3659, section 7); folders are left out.
+
+    :param lines: without line ends.
+    :raises GatewayProtocolError: for a line that is none.
+    """
+    entries = []
+    for line in lines:
+        facts_text, blank, name = line.partition(" ")
+        if not blank:
+            raise GatewayProtocolError(f"Listing holds a line that is no MLSD line: {one_line(line)[:200]!r}")
+        facts = {key.lower(): value for key, _, value in (f.partition("=") for f in facts_text.split(";"))}
+        if facts.get("type", "file").lower() == "file" and _usable(name):
+            size = facts.get("size", "")
+            entries.append(OutboxEntry(name, int(size) if _is_number(size) else None, parse_time(facts.get("modify"))))
+    return entries
+
+
+def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
+    """
+    Read the lines of a LIST listing in the shapes of Unix and Windows; folders and links are left out.
+
+    Times in such a listing have no zone and often no year, so none is given.
+
+    :param lines: without line ends.
+    :return: ``None`` when a line has neither shape.
+    """
+    entries = []
+    for line in lines:
+        if not line or re.fullmatch(r"total \d+", line):
+            continue
+        match = _UNIX.fullmatch(line) or _DOS.fullmatch(line)
+        if match is None:
+            return None
+        found = match.groupdict()
+        is_file = found["size"] is not None and found.get("type", "-") == "-"
+        if is_file and _is_number(found["size"]) and _usable(found["name"]):
+            entries.append(OutboxEntry(found["name"], int(found["size"])))
+    return entries
+
+
+def parse_names(lines: Iterable[str]) -> list[str]:
+    """
+    Read the lines of an NLST listing: some servers put the folder before each name, some list ``.`` and ``..``.
+
+    :param lines: without line ends.
+    """
+    names = (line.rpartition("/")[2] for line in lines)
+    return [name for name in names if name not in {"", ".", ".."} and _usable(name)]
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """
+    Read the time value of MLSD and MDTM (RFC 3659, section 2.3): ``YYYYMMDDHHMMSS[.sss]`` in UTC.
+
+    :param text: the value; ``None`` comes back for what is none.
+    """
+    match = re.fullmatch(r"(\d{14})(?:\.\d+)?", text or "", re.ASCII)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def split_lines(data: bytes, encoding: str) -> Iterator[str]:
+    """
+    Split a listing at line feeds only; other characters that Unicode calls line ends belong to a name.
+
+    :param data: the listing as received.
+    :param encoding: of the names; bytes that are none are kept as lone surrogates, so that the same name can be
+        asked for again.
+    """
+    for line in data.decode(encoding, "surrogateescape").split("\n"):
+        if stripped := line.rstrip("\r"):
+            yield stripped
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def _usable(name: str) -> bool:
+    try:
+        check_server_name(name)
+    except InvalidNameError as error:
+        log.warning("Left out of the listing: %s", error)
+        return False
+    return True

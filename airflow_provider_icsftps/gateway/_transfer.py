@@ -1,0 +1,225 @@
+"""
+Uploads, downloads and listings over one session, and above all how each of them ends.
+
+* What counts for an upload is the gateway's 226 or 250. Its end is sent at once (close_notify, then FIN) and the
+  gateway's own close_notify is not waited for: some servers say 226 only after they saw ours, some never close.
+* An upload that cannot be finished is never closed politely: most servers take a bare FIN for the end of a whole
+  file. ABOR is sent, the data connection is reset, and the session is given up.
+* A download counts as whole when the gateway said so and it ended with close_notify or with the byte count that
+  was known beforehand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import select
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._listing import split_lines
+from airflow_provider_icsftps.gateway._wire_errors import connection_error
+from airflow_provider_icsftps.gateway.submission import Transfer
+
+BLOCK = 256 * 1024
+#: No listing is longer: a million names of a hundred bytes.
+MAX_LISTING_BYTES = 100 * 1024 * 1024
+_ABORT_SECONDS = 3.0
+
+
+class Source(Protocol):
+    """A binary file to upload from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill the buffer and return the number of bytes, 0 at the end."""
+
+
+class Upload:
+    """
+    One upload; :attr:`transfer` tells at any time how far it is known to have come.
+
+    :param session: an open session.
+    :param path: absolute path on the gateway.
+    """
+
+    def __init__(self, session: FtpsSession, path: str) -> None:
+        self.session = session
+        self.path = path
+        self.transfer = Transfer.NONE
+        self.sent = 0
+
+    def send(self, source: Source) -> int:
+        """
+        Send everything that the source gives and wait for the gateway's word.
+
+        :param source: read to its end; what it raises aborts the upload.
+        :return: bytes sent.
+        :raises TransferError: when the source could not be read or the connection was cut in the middle.
+        :raises GatewayUnavailableError: when the outcome is unknown, or the gateway cannot take it now.
+        :raises GatewayRefusedError: when the gateway refuses it.
+        """
+        session = self.session
+        tried = f"Upload to {self.path} at {session.settings.address}"
+        with session.mapped(tried, "STOR"):
+            try:
+                data = session.open_data(f"STOR {self.path}")
+            except BaseException as error:
+                refused = isinstance(error, ftplib.Error) and not session.transfer_began
+                if session.command_sent and not refused:
+                    self.transfer = Transfer.BROKEN  # some servers make an empty file of it
+                raise
+            self.transfer = Transfer.BROKEN  # until the last byte is out
+            with data:
+                # from here to the end a close is a reset, even the one the kernel does when this process is killed
+                _linger(data, on=True)
+                data.settimeout(session.settings.data_timeout)
+                try:
+                    self._send_all(data, source, tried)
+                except BaseException:
+                    self._abort(data)
+                    raise
+                _linger(data, on=False)
+                _end_politely(data, session.settings.data_timeout)
+                self.transfer = Transfer.SENT
+                try:
+                    session.completion()
+                except ftplib.Error:
+                    self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
+                    raise
+            self.transfer = Transfer.CONFIRMED
+        return self.sent
+
+    def _send_all(self, data: ssl.SSLSocket, source: Source, tried: str) -> None:
+        view = memoryview(bytearray(BLOCK))
+        while True:
+            try:
+                count = source.readinto(view)
+            except OSError as error:
+                raise TransferError(
+                    f"{tried}: the file could not be read after {self.sent} bytes ({error.strerror or error}); "
+                    "the upload was aborted"
+                ) from error
+            if not count:
+                return
+            try:
+                data.sendall(view[:count])
+            except OSError as error:
+                raise self._why_cut(tried, error) from error
+            self.sent += count
+
+    def _why_cut(self, tried: str, error: OSError) -> IcsFtpsError:
+        """Return why the gateway stopped taking data; its own reply, if there is one, is raised instead."""
+        if not isinstance(error, TimeoutError):  # it closed the data connection, so it has an answer ready
+            with contextlib.suppress(OSError, EOFError):
+                reply = self.session.completion()  # raises its 4xx or 5xx
+                return TransferError(
+                    f"{tried}: cut after {self.sent} bytes, though the gateway says {reply!r}; its copy is not whole"
+                )
+        return TransferError(f"{connection_error(f'{tried}: cut after {self.sent} bytes', error)}")
+
+    def _abort(self, data: ssl.SSLSocket) -> None:
+        """End an upload so that no server can take it for whole, and give the session up."""
+        session = self.session
+        with contextlib.suppress(OSError, EOFError, ftplib.Error):
+            session.timeout = _ABORT_SECONDS
+            session.putcmd("ABOR")
+        data.close()  # a reset
+        with contextlib.suppress(OSError, EOFError, ftplib.Error):
+            if session.getmultiline().startswith("426"):
+                session.getmultiline()  # the answer to ABOR itself
+        session.close()
+
+
+def retrieve(
+    session: FtpsSession, command: str, tried: str, write: Callable[[memoryview], object], expected: int | None = None
+) -> int:
+    """
+    Receive a file or a listing to its end.
+
+    :param session: an open session.
+    :param command: RETR, MLSD, LIST or NLST with its argument.
+    :param tried: the first half of an error's line.
+    :param write: takes each block; what it raises ends the download and is passed on.
+    :param expected: bytes, if known beforehand.
+    :return: bytes received.
+    :raises TransferError: when it is cut short, or has not the expected size.
+    """
+    received = 0
+    whole = True
+    with session.mapped(tried, command.partition(" ")[0]):
+        data = session.open_data(command)
+        with data:
+            data.settimeout(session.settings.data_timeout)
+            view = memoryview(bytearray(BLOCK))
+            while True:
+                try:
+                    count = data.recv_into(view)
+                except (ssl.SSLEOFError, ConnectionError):
+                    whole = False
+                    break
+                if not count:
+                    break
+                received += count
+                try:
+                    write(view[:count])
+                except OSError as error:
+                    session.close()  # the rest of the transfer is of no use, so neither is the session
+                    raise TransferError(
+                        f"{tried}: cannot be written here ({error.strerror or error}); nothing was kept"
+                    ) from error
+            if whole:
+                _end_politely(data, session.settings.data_timeout)
+        session.completion()
+    if expected is not None and received != expected:
+        raise TransferError(f"{tried}: {received} bytes came, {expected} were announced; nothing was kept")
+    if not whole and expected is None:
+        raise TransferError(f"{tried}: the data connection was cut after {received} bytes; nothing was kept")
+    return received
+
+
+def retrieve_lines(session: FtpsSession, command: str, tried: str) -> list[str]:
+    """
+    Receive a listing.
+
+    :param session: an open session.
+    :param command: MLSD, LIST or NLST with its argument.
+    :param tried: the first half of an error's line.
+    :return: lines without their ends, empty ones left out.
+    :raises TransferError: when it is cut short or has no end.
+    """
+    listing = bytearray()
+
+    def take(block: memoryview) -> None:
+        listing.extend(block)
+        if len(listing) > MAX_LISTING_BYTES:
+            raise TransferError(f"{tried}: the listing has more than {MAX_LISTING_BYTES} bytes; it was given up")
+
+    retrieve(session, command, tried, take)
+    return list(split_lines(bytes(listing), session.encoding))
+
+
+def _linger(data: ssl.SSLSocket, *, on: bool) -> None:
+    """Let a close send RST (on) or FIN (off)."""
+    data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(on), 0))
+
+
+def _end_politely(data: ssl.SSLSocket, seconds: float) -> None:
+    """Send close_notify and FIN at once, without waiting for the other side's."""
+    data.settimeout(0)
+    while True:
+        try:
+            data.unwrap()
+        except ssl.SSLWantWriteError:
+            if not select.select([], [data], [], seconds)[1]:
+                raise TimeoutError("data connection does not take the close_notify") from None
+            continue
+        except (ssl.SSLError, OSError):
+            pass  # sent and not answered, or the gateway closed first: its reply tells
+        break
+    with contextlib.suppress(OSError):
+        data.shutdown(socket.SHUT_WR)

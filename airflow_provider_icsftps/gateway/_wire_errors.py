@@ -1,0 +1,72 @@
+"""What a refusal or a failed connection means, and who can mend it: the sentences of our errors."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from airflow_provider_icsftps.exceptions import (
+    FileNotAvailableError,
+    GatewayProtocolError,
+    GatewayRefusedError,
+    GatewayTimeoutError,
+    GatewayUnavailableError,
+    IcsFtpsError,
+    LoginRefusedError,
+    UntrustedGatewayError,
+)
+
+
+def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
+    """
+    Say what a 5xx reply means.
+
+    :param tried: what was being tried, on what.
+    :param command: the command that was refused, without secrets.
+    :param reply: the reply, code and text.
+    """
+    code = int(reply[:3]) if reply[:3].isdigit() else 0
+    text = reply[3:].strip()
+    kind: type[GatewayRefusedError] = {530: LoginRefusedError, 550: FileNotAvailableError}.get(
+        code, GatewayRefusedError
+    )
+    todo = ""
+    if kind is LoginRefusedError:
+        todo = "; check username, password and that the certificate is registered (not tried again: accounts lock)"
+    return kind(f"{tried}: the gateway answered {reply}{todo}", command=command, code=code, text=text)
+
+
+def connection_error(tried: str, error: Exception) -> IcsFtpsError:
+    """
+    Say what a failure of the connection means and who can mend it.
+
+    :param tried: what was being tried, on what.
+    :param error: what ssl or the operating system raised, or the ``EOFError`` of a closed connection.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UntrustedGatewayError(
+            f"{tried}: the gateway's certificate does not verify ({error.verify_message}); "
+            "check the host name and, for a private CA, the connection's ca_pem"
+        )
+    reason = (getattr(error, "reason", "") or "") if isinstance(error, ssl.SSLError) else ""
+    if "PROTOCOL_VERSION" in reason or reason == "UNSUPPORTED_PROTOCOL":
+        return UntrustedGatewayError(f"{tried}: the gateway does not speak TLS 1.2, and nothing else is accepted here")
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
+        return GatewayProtocolError(f"{tried}: the gateway answered the TLS handshake with something that is not TLS")
+    if "ALERT" in reason and "INTERNAL" not in reason and "CLOSE" not in reason:
+        alert = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+        return LoginRefusedError(
+            f"{tried}: the gateway turned down the client certificate ({alert}); check that it is registered there "
+            "and that its issuing CA is sent along (it must be in the .p12)",
+            text=alert,
+        )
+    if isinstance(error, TimeoutError):
+        return GatewayTimeoutError(f"{tried}: no answer in time; check the network and firewall, or try again later")
+    if isinstance(error, EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return GatewayUnavailableError(f"{tried}: the gateway closed the connection; try again later")
+    if isinstance(error, socket.gaierror):
+        return GatewayUnavailableError(
+            f"{tried}: the host name is not known ({error.strerror}); check the host and DNS"
+        )
+    words = getattr(error, "strerror", None) or reason or type(error).__name__
+    return GatewayUnavailableError(f"{tried}: {words}; check host, port and firewall, or try again later")

@@ -1,0 +1,308 @@
+"""The gateway's verbs over one session."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from airflow_provider_icsftps.exceptions import (
+    GatewayRefusedError,
+    GatewayTimeoutError,
+    GatewayUnavailableError,
+    InvalidNameError,
+    LoginRefusedError,
+    StatusFileError,
+)
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._listing import OutboxEntry, parse_list, parse_mlsd, parse_names, parse_time
+from airflow_provider_icsftps.gateway._transfer import Upload, retrieve, retrieve_lines
+from airflow_provider_icsftps.gateway.landing import landing
+from airflow_provider_icsftps.gateway.names import (
+    HEARTBEAT_SERVICE,
+    check_file_name,
+    check_server_name,
+    check_service,
+    digit_of,
+)
+from airflow_provider_icsftps.gateway.settings import GatewaySettings
+from airflow_provider_icsftps.gateway.sources import opened
+from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
+from airflow_provider_icsftps.gateway.submission import Transfer
+
+T = TypeVar("T")
+_NOT_IMPLEMENTED = {500, 501, 502, 504}
+
+
+class GatewayClient:
+    """
+    One connection to a gateway.
+
+    Verbs that only look or fetch are repeated once over a new connection when the old one turns out to be dead (it
+    may have idled away). An upload never is: that decision needs evidence
+    (:mod:`~airflow_provider_icsftps.gateway.filing`). A refused login is never repeated.
+
+    :param settings: where to and as whom.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        #: How the last upload ended, as far as it is known.
+        self.last_transfer = Transfer.NONE
+        self._session: FtpsSession | None = None
+        self._refused: LoginRefusedError | None = None
+        self._mlsd = True
+
+    def __repr__(self) -> str:
+        """Tell where to and as whom."""
+        state = "open" if self._session and self._session.is_open else "closed"
+        return f"<GatewayClient {self.settings.username} at {self.settings.address}, {state}>"
+
+    def __enter__(self) -> Self:
+        """Connect and log in."""
+        self.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Log out and close."""
+        self.close()
+
+    def connect(self) -> None:
+        """
+        Connect and log in, if that is not done yet.
+
+        :raises CertificateError: when the client certificate is not valid now.
+        :raises GatewayUnavailableError: when there is no way to the gateway now.
+        :raises UntrustedGatewayError: when it does not prove who it is, or not over TLS 1.2.
+        :raises LoginRefusedError: when it turns down certificate, username or password, now or before.
+        """
+        self._open_session()
+
+    def close(self) -> None:
+        """Log out and close; nothing happens when that is done already."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.leave()
+
+    def _open_session(self) -> FtpsSession:
+        if self._refused is not None:
+            raise self._refused  # accounts lock after repeated wrong passwords
+        if self._session is None or not self._session.is_open:
+            self.settings.certificate.check_validity()
+            session = FtpsSession(self.settings)
+            try:
+                session.open()
+            except LoginRefusedError as error:
+                self._refused = error
+                session.close()
+                raise
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
+        return self._session
+
+    def _look(self, verb: Callable[[FtpsSession], T]) -> T:
+        """Do what changes nothing; once more when the connection had died before."""
+        was_open = self._session is not None and self._session.is_open
+        session = self._open_session()
+        try:
+            return verb(session)
+        except GatewayTimeoutError:
+            raise
+        except GatewayUnavailableError:
+            if session.is_open or not was_open:
+                raise
+            return verb(self._open_session())
+
+    # ------------------------------------------------------------ filing
+
+    def upload(self, source: Any, *, service: str, file_name: str) -> int:
+        """
+        Send one file under a name, once; what is known of its end is in :attr:`last_transfer`.
+
+        :param source: a path (text or any path object with ``open``), bytes, or a binary file read to its end.
+        :param service: the service folder.
+        :param file_name: the name it gets there.
+        :return: bytes sent; the gateway has confirmed them.
+        :raises ReadOnlyGatewayError: for a read-only gateway, before connecting.
+        :raises InvalidNameError: when service or name is not legal, before connecting.
+        :raises TransferError: when the source cannot be read or the connection is cut in the middle.
+        :raises GatewayUnavailableError: when the gateway cannot take it now, or the outcome is unknown.
+        :raises GatewayRefusedError: when the gateway refuses it.
+        """
+        self.settings.check_writable()
+        path = f"/{check_service(service)}/{check_file_name(file_name, self.settings.file_name_rule)}"
+        self.last_transfer = Transfer.NONE
+        with opened(source) as file:
+            session = self._open_session()
+            upload = Upload(session, path)
+            try:
+                return upload.send(file)
+            finally:
+                self.last_transfer = upload.transfer
+
+    def heartbeat(self, service: str = HEARTBEAT_SERVICE) -> str:
+        """
+        Send a small ping file, which the gateway answers by a status file like any other.
+
+        What such a file must hold is not known; this one holds one empty element.
+
+        :param service: the service folder for pings.
+        :return: the ping's file name.
+        """
+        name = f"ping{uuid.uuid4().hex}.xml"  # by chance: a ping files nothing
+        self.upload(b'<?xml version="1.0" encoding="UTF-8"?>\n<ping/>\n', service=service, file_name=name)
+        return name
+
+    def stored_size(self, service: str, file_name: str) -> int | None:
+        """
+        Return the size of a file that lies in a service folder.
+
+        :param service: the service folder.
+        :param file_name: the file's name.
+        :return: bytes; ``None`` when it is not there (perhaps not any more), or the gateway does not let us look.
+        """
+        return self._size(f"/{check_service(service)}/{check_server_name(file_name)}")
+
+    def remove_stored(self, service: str, file_name: str) -> bool:
+        """
+        Remove a cut copy from a service folder.
+
+        :param service: the service folder.
+        :param file_name: the file's name.
+        :return: whether the gateway did it; few are known to allow it.
+        """
+        path = f"/{check_service(service)}/{check_server_name(file_name)}"
+        try:
+            self._delete(path)
+        except GatewayRefusedError:
+            return False
+        return True
+
+    # ------------------------------------------------------------ the outbox
+
+    def list_outbox(self, *, times: bool = True) -> list[OutboxEntry]:
+        """
+        List the files in the outbox, in the order of their names.
+
+        MLSD where the gateway has it, else LIST, else NLST with a SIZE for each file; the last two with an MDTM for
+        each file.
+
+        :param times: ``False`` spares the MDTM for each file where there is no MLSD.
+        :raises FileNotAvailableError: when there is no such folder.
+        """
+        return sorted(self._look(lambda session: self._list(session, times)))
+
+    def read_status(self, name: str) -> StatusFile:
+        """
+        Fetch and read a status file.
+
+        :param name: its name in the outbox.
+        :raises InvalidNameError: when that is no name of a status file.
+        :raises StatusFileError: when its content cannot be read.
+        :raises FileNotAvailableError: when it is not there.
+        """
+        digit = digit_of(check_server_name(name))
+        if digit is None:
+            raise InvalidNameError(f"{name!r} is no name of a status file")
+        content = bytearray()
+        path = f"{self.settings.outbox}/{name}"
+
+        def take(block: memoryview) -> None:
+            content.extend(block)
+            if len(content) > MAX_STATUS_BYTES:
+                raise StatusFileError(f"Status file {path} has more than {MAX_STATUS_BYTES} bytes; it was not read")
+
+        def fetch(session: FtpsSession) -> None:
+            content.clear()
+            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take)
+
+        self._look(fetch)
+        try:
+            return StatusFile.from_xml(bytes(content), digit)
+        except StatusFileError as error:
+            raise StatusFileError(f"{path} at {self.settings.address}: {error}") from error
+
+    def download(self, name: str, target: Any, *, size: int | None = None) -> int:
+        """
+        Fetch a file from the outbox; the target appears only when it is complete.
+
+        :param name: its name in the outbox.
+        :param target: path of the new file, local or any path object.
+        :param size: bytes, if a listing told; else the gateway is asked.
+        :return: bytes.
+        :raises FileNotAvailableError: when it is not there.
+        :raises TransferError: when it is cut short, has another size, or the target cannot be written.
+        """
+        path = f"{self.settings.outbox}/{check_server_name(name)}"
+        tried = self._tried(f"Download of {path}")
+
+        def fetch(session: FtpsSession) -> int:
+            expected = self._size_of(session, path) if size is None else size
+            with landing(target) as file:
+                return retrieve(session, f"RETR {path}", tried, file.write, expected)
+
+        return self._look(fetch)
+
+    def delete(self, name: str) -> None:
+        """
+        Delete a file in the outbox.
+
+        :param name: its name in the outbox.
+        :raises ReadOnlyGatewayError: for a read-only gateway.
+        :raises FileNotAvailableError: when it is not there, or may not be deleted.
+        """
+        self._delete(f"{self.settings.outbox}/{check_server_name(name)}")
+
+    # ------------------------------------------------------------ inside
+
+    def _delete(self, path: str) -> None:
+        self.settings.check_writable()
+        session = self._open_session()
+        with session.mapped(self._tried(f"Deletion of {path}"), "DELE"):
+            session.voidcmd(f"DELE {path}")
+
+    def _tried(self, what: str) -> str:
+        return f"{what} at {self.settings.address}"
+
+    def _list(self, session: FtpsSession, times: bool) -> list[OutboxEntry]:
+        folder = self.settings.outbox
+        tried = self._tried(f"Listing of {folder}")
+        if self._mlsd:
+            try:
+                return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried))
+            except GatewayRefusedError as error:
+                if error.code not in _NOT_IMPLEMENTED:
+                    raise
+                self._mlsd = False  # do not ask again on this client
+        entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
+        if entries is None:
+            names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
+            entries = [OutboxEntry(name, self._size_of(session, f"{folder}/{name}")) for name in names]
+        if times:
+            entries = [
+                OutboxEntry(e.name, e.size, parse_time(self._ask(session, f"MDTM {folder}/{e.name}"))) for e in entries
+            ]
+        return entries
+
+    def _size(self, path: str) -> int | None:
+        return self._look(lambda session: self._size_of(session, path))
+
+    def _size_of(self, session: FtpsSession, path: str) -> int | None:
+        answer = self._ask(session, f"SIZE {path}")
+        return int(answer) if answer.isascii() and answer.isdigit() else None
+
+    def _ask(self, session: FtpsSession, command: str) -> str:
+        """Return the value in a 213 reply, or nothing when the gateway refuses to tell."""
+        with session.mapped(self._tried(command), command.partition(" ")[0]):
+            try:
+                reply = session.sendcmd(command)
+            except Exception as error:
+                if str(error)[:1] == "5" and not str(error).startswith("530"):
+                    return ""
+                raise
+        return reply[4:].strip() if reply.startswith("213 ") else ""

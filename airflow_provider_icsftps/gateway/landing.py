@@ -1,0 +1,78 @@
+"""Where a download lands: under its name only when it is complete, and nothing left behind otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
+
+
+def local_path(target: Any) -> Path | None:
+    """
+    Return a target as a local path, or ``None`` if it is in an object store.
+
+    :param target: text, a :class:`~pathlib.Path`, or another path object with ``protocol`` and ``path``.
+    """
+    if isinstance(target, str | Path):
+        return Path(target)
+    if getattr(target, "protocol", None) in {"", "file", "local"}:
+        return Path(target.path)
+    return None
+
+
+@contextlib.contextmanager
+def landing(target: Any) -> Iterator[IO[bytes]]:
+    """
+    Give a file to write to; when the block ends well, the target exists with what was written, whole.
+
+    Local: a temporary file in the target's folder, flushed to the disk, then renamed. Elsewhere: a local temporary
+    file, copied when it is complete; an object store shows an object only when all of it has come.
+
+    :param target: path of the file, not of a folder.
+    :raises ConfigurationError: when the target is a folder.
+    :raises TransferError: when the target cannot be written.
+    """
+    path = local_path(target)
+    if path is not None and path.is_dir():
+        raise ConfigurationError(f"Download target {path} is a folder; give the path of the file")
+    try:
+        if path is not None:
+            with _beside(path) as file:
+                yield file
+        else:
+            with tempfile.TemporaryFile(prefix="icsftps-") as file:
+                yield file
+                file.seek(0)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as final:
+                    shutil.copyfileobj(file, final)
+    except ConnectionError:
+        raise  # the gateway's trouble, not the disk's
+    except OSError as error:
+        raise TransferError(
+            f"Download to {target}: cannot write it ({error.strerror or error}); nothing was kept"
+        ) from error
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[IO[bytes]]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # named by chance, so that two writers do not meet; a dot, so that a glob does not see it
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".icsftps-", suffix=".part", delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(file.name).chmod(0o666 & ~mask)  # as if it had been opened in the usual way
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

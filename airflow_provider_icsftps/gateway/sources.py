@@ -1,0 +1,124 @@
+"""What is uploaded: opened, measured, and checked to be the same to its last byte."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import TransferError
+
+_BLOCK = 1024 * 1024
+
+
+@contextlib.contextmanager
+def opened(source: Any) -> Iterator[Any]:
+    """
+    Open what is to be uploaded.
+
+    :param source: a path (text or any path object with ``open``), bytes, or a binary file, which is left open.
+    :raises TransferError: when it cannot be opened.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield io.BytesIO(source)
+    elif hasattr(source, "readinto"):
+        yield source
+    else:
+        try:
+            file = (source if hasattr(source, "open") else Path(source)).open("rb")
+        except OSError as error:
+            raise TransferError(
+                f"File {source} cannot be opened ({error.strerror or error}); nothing was sent"
+            ) from error
+        with file:
+            yield file
+
+
+@dataclass(frozen=True)
+class Measure:
+    """
+    What a file's name at the gateway follows from.
+
+    :param size: bytes.
+    :param sha256: 64 hexadecimal digits.
+    """
+
+    size: int
+    sha256: str
+
+
+def measure(source: Any) -> Measure:
+    """
+    Read a source once and say how long it is and what it holds.
+
+    :param source: a path or bytes; a file is read to its end.
+    :raises TransferError: when it cannot be read.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    buffer = memoryview(bytearray(_BLOCK))
+    with opened(source) as file:
+        try:
+            while count := file.readinto(buffer):
+                digest.update(buffer[:count])
+                size += count
+        except OSError as error:
+            raise TransferError(
+                f"File {source} cannot be read ({error.strerror or error}); nothing was sent"
+            ) from error
+    return Measure(size, digest.hexdigest())
+
+
+class MeasuredFile:
+    """
+    A file that must still be what was measured; the end of another one is never reached.
+
+    The digest is in the name under which a file is filed, so other content must not be filed under it. One block is
+    held back until the digest over all of them is known: a file that changed is cut short, and an upload that is cut
+    short is aborted.
+
+    :param file: a binary file at its beginning.
+    :param expected: what was measured.
+    :param label: what to call it in an error.
+    """
+
+    def __init__(self, file: Any, expected: Measure, label: str) -> None:
+        self._file = file
+        self._expected = expected
+        self._label = label
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._held: bytes | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """
+        Fill the buffer and return the number of bytes, 0 at the end.
+
+        :raises TransferError: when the file is not what was measured.
+        """
+        if self._held is None:
+            self._held = self._next(len(buffer))
+        block, self._held = self._held, b""
+        if block:
+            self._held = self._next(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _next(self, size: int) -> bytes:
+        block: bytes = self._file.read(size)
+        self._digest.update(block)
+        self._size += len(block)
+        if not block or self._size > self._expected.size:
+            self._check()
+        return block
+
+    def _check(self) -> None:
+        if Measure(self._size, self._digest.hexdigest()) != self._expected:
+            raise TransferError(
+                f"File {self._label} changed while it was being sent ({self._expected.size} bytes were measured, "
+                f"{self._size} read, or other content); the upload was aborted. Let nothing write to it, and try again"
+            )

@@ -1,0 +1,107 @@
+"""
+From a listing to answers: read the status files that matter and say what became of each submission.
+
+:func:`~airflow_provider_icsftps.gateway.submission.observe` decides from names alone whether it is time to read; this
+reads. Sensor (in both modes), upload operator and command line end here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import NameAlreadyUsedError
+from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.filing import read_zeros, rejected
+from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
+from airflow_provider_icsftps.gateway.submission import Evidence, Sight, Submission, Transfer, judge, observe
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What the gateway said about one submission.
+
+    :param submission: what was filed.
+    :param statuses: its status files by name, in the order of their digits.
+    """
+
+    submission: Submission
+    statuses: dict[str, StatusFile]
+
+    @property
+    def responses(self) -> list[str]:
+        """Names of the response files in the outbox."""
+        return list(dict.fromkeys(name for status in self.statuses.values() for name in status.responses))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as builtin JSON types: the submission's values, ``statuses`` and ``responses``."""
+        statuses = [{"name": name} | status.to_data() for name, status in self.statuses.items()]
+        return self.submission.to_data() | {"statuses": statuses, "responses": self.responses}
+
+
+def conclude(
+    gateway: GatewayClient,
+    submissions: Sequence[Submission],
+    until: str,
+    names: Collection[str],
+    harmless: set[str],
+) -> list[Answer] | None:
+    """
+    Say what became of some submissions, if a listing shows that all of them are where the wait wants them.
+
+    :param gateway: a client, to read status files with.
+    :param submissions: what was filed.
+    :param until: ``delivered``, ``accepted`` or ``response``.
+    :param names: what the outbox holds.
+    :param harmless: digit-0 files that end no wait (:func:`observe`); those found here are added.
+    :return: an answer for each, in their order; ``None`` while any is still waiting.
+    :raises SubmissionRejectedError: when the gateway rejected one.
+    :raises NameAlreadyUsedError: when it refused a name and nothing shows that the filing got through before.
+    """
+    waiting = False
+    for submission in submissions:
+        if observe(names, submission, until, frozenset(harmless)).sight is Sight.EXAMINE:
+            harmless |= _examine(gateway, submission, names)
+        waiting |= observe(names, submission, until, frozenset(harmless)).sight is Sight.WAITING
+    if waiting:
+        return None
+    return [read_answer(gateway, submission, names) for submission in submissions]
+
+
+def read_answer(gateway: GatewayClient, submission: Submission, names: Collection[str]) -> Answer:
+    """
+    Read all status files of one submission.
+
+    :param gateway: a client.
+    :param submission: what was filed.
+    :param names: what the outbox holds.
+    """
+    found = status_files(names, submission.service, submission.file_name)
+    return Answer(submission, {name: gateway.read_status(name) for name in found})
+
+
+def _examine(gateway: GatewayClient, submission: Submission, names: Collection[str]) -> set[str]:
+    """Read the digit-0 files; return them if they end no wait, raise what they say otherwise."""
+    found = status_files(names, submission.service, submission.file_name)
+    zeros = read_zeros(gateway, submission.service, submission.file_name, found)
+    for status in zeros.values():
+        if not status.name_was_used:
+            raise rejected(submission.service, submission.file_name, status)
+    verdict = judge(
+        Evidence(
+            size=submission.size,
+            transfer=Transfer(submission.transfer),
+            codes=frozenset(StatusCode(digit) for digit in found.values() if digit != StatusCode.ERROR),
+            name_reused=True,
+        )
+    )
+    if not verdict.is_filed:
+        raise NameAlreadyUsedError(
+            f"/{submission.service}/{submission.file_name}: the gateway says that the name was used before, and "
+            "nothing shows that it was this filing; it was not filed now. Find out what was filed under the name; "
+            "to file again on purpose, use resubmission"
+        )
+    return set(zeros)

@@ -1,0 +1,172 @@
+"""From an Airflow connection's fields to gateway settings. Plain values in, frozen settings out; no Airflow here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationError
+from airflow_provider_icsftps.gateway.certificates import ClientCertificate
+from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, FileNameRule
+from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, GatewaySettings
+
+#: Everything that a connection's extra may hold. Names of what is secret hold a word that Airflow masks.
+EXTRAS = frozenset(
+    {
+        "environment",
+        "private_key_p12",
+        "private_key_pem",
+        "private_key_passphrase",
+        "client_p12_file",
+        "client_pem_file",
+        "ca_pem",
+        "ca_file",
+        "connect_timeout",
+        "timeout",
+        "data_timeout",
+        "completion_timeout",
+        "outbox",
+        "read_only",
+        "data_ports",
+        "file_name_characters",
+        "file_name_max_length",
+        "encoding",
+    }
+)
+_TIMEOUTS = ("connect_timeout", "timeout", "data_timeout", "completion_timeout")
+
+
+@dataclass(frozen=True)
+class ConnectionFields:
+    """
+    What is read of an Airflow connection.
+
+    :param conn_id: its id, for messages.
+    :param host: may be empty when an environment is named.
+    :param port: may be ``None``.
+    :param login: may be empty: it follows from the certificate.
+    :param password: of the gateway.
+    :param extra: see :data:`EXTRAS`.
+    """
+
+    conn_id: str
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def to_settings(connection: ConnectionFields) -> GatewaySettings:
+    """
+    Make settings of a connection's fields.
+
+    :param connection: the fields.
+    :raises ConfigurationError: naming the connection and the field that is wrong.
+    """
+    try:
+        return _to_settings(connection)
+    except CertificateError as error:
+        raise CertificateError(f"Connection {connection.conn_id!r}: {error}", reason=error.reason) from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"Connection {connection.conn_id!r}: {error}") from error
+
+
+def _to_settings(connection: ConnectionFields) -> GatewaySettings:
+    # the form stores untouched fields as null
+    extra = {key: value for key, value in connection.extra.items() if value not in (None, "")}
+    if unknown := sorted(set(extra) - EXTRAS):
+        raise ConfigurationError(f"unknown extra {', '.join(unknown)}; known are {', '.join(sorted(EXTRAS))}")
+    environment = str(extra.get("environment", "custom"))
+    rule = FileNameRule()
+    return GatewaySettings(
+        certificate=_certificate(extra),
+        password=connection.password or "",
+        host=(connection.host or "").strip(),
+        port=connection.port or 0,
+        username=(connection.login or "").strip(),
+        environment=None if environment == "custom" else environment,
+        ca_pem=_ca(extra),
+        outbox=str(extra.get("outbox", DEFAULT_OUTBOX)),
+        file_name_rule=FileNameRule(
+            str(extra.get("file_name_characters", rule.characters)),
+            int(_number(extra, "file_name_max_length", rule.max_length)),
+        ),
+        read_only=_flag(extra, "read_only"),
+        data_ports=_ports(extra),
+        encoding=str(extra.get("encoding", "utf-8")),
+        **{name: _number(extra, name) for name in _TIMEOUTS if name in extra},
+    )
+
+
+def _certificate(extra: dict[str, Any]) -> ClientCertificate:
+    given = [
+        key for key in ("private_key_p12", "private_key_pem", "client_p12_file", "client_pem_file") if key in extra
+    ]
+    if len(given) != 1:
+        raise ConfigurationError(
+            f"{'several client certificates are' if given else 'no client certificate is'} given "
+            f"({', '.join(given) or 'give private_key_p12, the base64 text of the .p12 file'})"
+        )
+    key, value = given[0], extra[given[0]]
+    passphrase = extra.get("private_key_passphrase")
+    data = _read(key, value) if key.endswith("_file") else str(value).encode()
+    if b"-----BEGIN" in data:
+        return ClientCertificate.from_pem(data, passphrase)
+    if key == "private_key_p12":
+        data = _from_base64(data)
+    elif key in {"private_key_pem", "client_pem_file"}:
+        raise CertificateError(
+            f"{key} is no PEM text; it must hold the key and the certificates with BEGIN and END lines"
+        )
+    return ClientCertificate.from_pkcs12(data, passphrase)
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Read base64 as people paste it: with line breaks, blanks, or as a data URL."""
+    body = re.sub(rb"^data:[^,]*,", b"", text.strip())
+    try:
+        return base64.b64decode(re.sub(rb"\s+", b"", body), validate=True)
+    except binascii.Error as error:
+        raise CertificateError("private_key_p12 is no base64 text; make it with: base64 -w0 certificate.p12") from error
+
+
+def _ca(extra: dict[str, Any]) -> str | None:
+    if "ca_file" in extra:
+        return _read("ca_file", extra["ca_file"]).decode("utf-8", "replace")
+    return str(extra["ca_pem"]) if "ca_pem" in extra else None
+
+
+def _read(key: str, path: Any) -> bytes:
+    try:
+        return Path(str(path)).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{key} {path}: cannot be read on this machine ({error.strerror})") from error
+
+
+def _number(extra: dict[str, Any], key: str, default: float = 0) -> float:
+    try:
+        return float(extra.get(key, default))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{key} is {extra[key]!r}; it must be a number") from error
+
+
+def _flag(extra: dict[str, Any], key: str) -> bool:
+    value = str(extra.get(key, "false")).lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise ConfigurationError(f"{key} is {extra[key]!r}; it must be true or false")
+    return value in {"true", "1"}
+
+
+def _ports(extra: dict[str, Any]) -> tuple[int, int] | None:
+    if "data_ports" not in extra:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,5})\s*-\s*(\d{1,5})\s*", str(extra["data_ports"]), re.ASCII)
+    if match is None:
+        known = ", ".join(f"{e.data_ports[0]}-{e.data_ports[1]} ({e.name})" for e in ENVIRONMENTS.values())
+        raise ConfigurationError(f"data_ports is {extra['data_ports']!r}; write it like {known}")
+    return int(match[1]), int(match[2])

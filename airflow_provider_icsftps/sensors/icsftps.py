@@ -1,0 +1,195 @@
+"""Sensors: wait for what comes back, on a worker (poke) or without one (deferrable)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    conf,
+)
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.gateway import GatewayClient, Submission, conclude
+from airflow_provider_icsftps.gateway.submission import check_until
+from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
+from airflow_provider_icsftps.triggers.icsftps import (
+    IcsFtpsOutboxTrigger,
+    IcsFtpsResponseTrigger,
+    matching,
+)
+
+# the trigger ends itself at its deadline; Airflow's own time limit is for one that cannot
+_GRACE = timedelta(minutes=2)
+
+
+class _OutboxSensor(BaseSensorOperator):
+    """
+    What the sensors share: one look, then poke or defer.
+
+    A look answers with a value or ``None``; both modes end with the same value or error. One difference is meant:
+    while the gateway is away, poke mode fails the try and Airflow's ``retries`` count; the trigger counts by itself
+    and goes on until the time limit.
+    """
+
+    def __init__(
+        self,
+        *,
+        icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.icsftps_conn_id = icsftps_conn_id
+        self.deferrable = deferrable
+        self._harmless: set[str] = set()
+
+    @abstractmethod
+    def answer(self, gateway: GatewayClient, names: list[str]) -> Any:
+        """Return what a listing means, ``None`` for "not yet"."""
+
+    @abstractmethod
+    def trigger(self, deadline: str) -> BaseTrigger:
+        """Return the trigger that waits for the same."""
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
+            names = [entry.name for entry in gateway.list_outbox(times=False)]
+            answer = self.answer(gateway, names)
+        return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
+
+    def execute(self, context: Context) -> Any:
+        """Look once; then go on looking here, or leave it to a trigger."""
+        if not self.deferrable:
+            return super().execute(context)
+        deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
+        looked = self.poke(context)
+        if looked.is_done:
+            return looked.xcom_value
+        return self._defer(deadline.isoformat())
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """
+        Turn the trigger's event into the same end that a poke has.
+
+        :param context: Airflow's.
+        :param event: see :mod:`~airflow_provider_icsftps.triggers.icsftps`.
+        """
+        self._harmless = set(event["harmless"])
+        if event["status"] == "timeout":
+            raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
+        with fail_without_retry():
+            if event["status"] == "error":
+                raise IcsFtpsError.from_data(event)
+            with IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
+                answer = self.answer(gateway, event["names"])
+        if answer is None:
+            return self._defer(event["deadline"])
+        return answer
+
+    def _defer(self, deadline: str) -> None:
+        left = datetime.fromisoformat(deadline) - datetime.now(UTC)
+        self.defer(
+            trigger=self.trigger(deadline),
+            method_name="execute_complete",
+            timeout=max(left, timedelta(0)) + _GRACE,
+        )
+
+
+class IcsFtpsResponseSensor(_OutboxSensor):
+    """
+    Wait until the gateway has said what became of one or many submissions.
+
+    The sensor lists the outbox and looks for ``status_<service>_<file name>_<digit>.xml`` of each submission. It is
+    done when *every* submission has a digit that fulfils ``until``: ``delivered`` needs 1, 2 or 3; ``accepted`` 2 or
+    3; ``response`` 3. It then reads the status files and returns what they say.
+
+    A digit-0 file is read as soon as it is seen. A rejection fails the task at once and without retries, with the
+    gateway's code, message and resolution, also when other submissions are still waiting. "Name used before" beside a
+    filing of ours that got through is no rejection, and the wait goes on.
+
+    No status file at all means that the customs system is busy or down: the wait goes on until ``timeout``.
+
+    Returns, for each submission, what the upload returned and ``statuses`` (``name``, ``digit``, ``code``,
+    ``timestamp``, ``text``) and ``responses`` (names of response files in the outbox): a dictionary for one
+    submission, a list for a list.
+
+    :param submission: what an upload returned, one or a list. (templated)
+    :param until: ``delivered``, ``accepted`` or ``response``. (templated)
+    :param icsftps_conn_id: id of the Airflow connection. (templated)
+    :param deferrable: wait in the triggerer, without a worker slot.
+    """
+
+    template_fields = ("submission", "until", "icsftps_conn_id")
+
+    def __init__(self, *, submission: Any, until: str = "response", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.submission = submission
+        self.until = until
+
+    @property
+    def _many(self) -> bool:
+        return isinstance(self.submission, Sequence) and not isinstance(self.submission, str)
+
+    def _submissions(self) -> list[Submission]:
+        given = self.submission if self._many else [self.submission]
+        return [Submission.from_data(data) for data in given]
+
+    def answer(self, gateway: GatewayClient, names: list[str]) -> Any:
+        """Return what the status files say once all are there."""
+        answers = conclude(gateway, self._submissions(), check_until(self.until), names, self._harmless)
+        if answers is None:
+            return None
+        for answer in answers:
+            digits = ", ".join(str(int(status.code)) for status in answer.statuses.values())
+            self.log.info("%s: digits %s, %d responses", answer.submission.file_name, digits, len(answer.responses))
+        data = [answer.to_data() for answer in answers]
+        return data if self._many else data[0]
+
+    def trigger(self, deadline: str) -> IcsFtpsResponseTrigger:
+        """Return the trigger that waits for the same."""
+        return IcsFtpsResponseTrigger(
+            submissions=[submission.to_data() for submission in self._submissions()],
+            until=self.until,
+            harmless=sorted(self._harmless),
+            icsftps_conn_id=self.icsftps_conn_id,
+            deadline=deadline,
+            poke_interval=self.poke_interval,
+        )
+
+
+class IcsFtpsOutboxSensor(_OutboxSensor):
+    """
+    Wait until a file that matches a pattern lies in the outbox; return the names of all that do.
+
+    :param pattern: a glob pattern for file names, such as ``Manifest_*.xml``; upper and lower case differ. (templated)
+    :param icsftps_conn_id: id of the Airflow connection. (templated)
+    :param deferrable: wait in the triggerer, without a worker slot.
+    """
+
+    template_fields = ("pattern", "icsftps_conn_id")
+
+    def __init__(self, *, pattern: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pattern = pattern
+
+    def answer(self, gateway: GatewayClient, names: list[str]) -> list[str] | None:
+        """Return the names that match."""
+        return matching(names, self.pattern) or None
+
+    def trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
+        """Return the trigger that waits for the same."""
+        return IcsFtpsOutboxTrigger(
+            pattern=self.pattern,
+            icsftps_conn_id=self.icsftps_conn_id,
+            deadline=deadline,
+            poke_interval=self.poke_interval,
+        )

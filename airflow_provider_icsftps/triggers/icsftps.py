@@ -1,0 +1,153 @@
+"""
+Triggers: wait for files in the outbox without a worker.
+
+They only look. Reading status files, fetching and deleting is a worker's business: a trigger may run twice, or move
+to another triggerer in the middle.
+
+Every event is a flat dictionary with the same keys: ``status`` (``ready``, ``timeout`` or ``error``), ``names`` (what
+was found), ``deadline`` and ``harmless`` (as given), and for ``error`` what :meth:`IcsFtpsError.to_data` says.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.gateway import Submission, observe
+from airflow_provider_icsftps.gateway.submission import Sight
+from airflow_provider_icsftps.triggers._outbox import outbox_names
+
+
+class _OutboxTrigger(BaseTrigger):
+    """
+    Look into the outbox until something is found, the time is up, or the gateway says no.
+
+    :param icsftps_conn_id: id of the Airflow connection.
+    :param deadline: ISO 8601 with zone; when the wait has lasted long enough.
+    :param poke_interval: seconds between two looks.
+    """
+
+    def __init__(self, *, icsftps_conn_id: str, deadline: str, poke_interval: float = 60.0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.icsftps_conn_id = icsftps_conn_id
+        self.deadline = deadline
+        self.poke_interval = poke_interval
+
+    @abstractmethod
+    def found(self, names: Collection[str]) -> list[str]:
+        """Return what of a listing ends the wait; nothing goes on waiting."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            "icsftps_conn_id": self.icsftps_conn_id,
+            "deadline": self.deadline,
+            "poke_interval": self.poke_interval,
+        }
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments, as the triggerer keeps them."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments()
+
+    def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
+        """Return an event; its keys are the same for all."""
+        said = error.to_data() if error else {"error": None, "message": None, "details": {}}
+        payload = {"status": status, "names": list(names), "deadline": self.deadline, "harmless": []} | said
+        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until there is an event, and yield that one."""
+        deadline = datetime.fromisoformat(self.deadline)
+        try:
+            async with aclosing(
+                outbox_names(self.icsftps_conn_id, self.poke_interval, deadline, self.log.warning)
+            ) as looks:
+                async for names in looks:
+                    if found := self.found(names):
+                        yield self.event("ready", found)
+                        return
+        except IcsFtpsError as error:
+            yield self.event("error", error=error)
+            return
+        yield self.event("timeout")
+
+
+class IcsFtpsResponseTrigger(_OutboxTrigger):
+    """
+    Wait until all of some submissions are where the wait wants them, or one has a digit-0 file to be read.
+
+    :param submissions: what uploads returned.
+    :param until: ``delivered``, ``accepted`` or ``response``.
+    :param harmless: digit-0 files that a worker has read and that end no wait.
+    :param icsftps_conn_id: id of the Airflow connection.
+    :param deadline: ISO 8601 with zone; when the wait has lasted long enough.
+    :param poke_interval: seconds between two looks.
+    """
+
+    def __init__(
+        self, *, submissions: list[dict[str, Any]], until: str, harmless: list[str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.submissions = submissions
+        self.until = until
+        self.harmless = harmless or []
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        mine = {"submissions": self.submissions, "until": self.until, "harmless": self.harmless}
+        return super().arguments() | mine
+
+    def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
+        """Return an event that carries the digit-0 files that were read before."""
+        event = super().event(status, names, error)
+        event.payload["harmless"] = self.harmless
+        return event
+
+    def found(self, names: Collection[str]) -> list[str]:
+        """Return the status files of all submissions when there is something for a worker to do."""
+        harmless = frozenset(self.harmless)
+        seen = [observe(names, Submission.from_data(data), self.until, harmless) for data in self.submissions]
+        sights = {observation.sight for observation in seen}
+        if Sight.EXAMINE in sights or sights == {Sight.REACHED}:
+            return [name for observation in seen for name in observation.status_files]
+        return []
+
+
+class IcsFtpsOutboxTrigger(_OutboxTrigger):
+    """
+    Wait until a file that matches a pattern lies in the outbox.
+
+    :param pattern: a glob pattern for file names, such as ``Manifest_*.xml``; upper and lower case differ.
+    :param icsftps_conn_id: id of the Airflow connection.
+    :param deadline: ISO 8601 with zone; when the wait has lasted long enough.
+    :param poke_interval: seconds between two looks.
+    """
+
+    def __init__(self, *, pattern: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pattern = pattern
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().arguments() | {"pattern": self.pattern}
+
+    def found(self, names: Collection[str]) -> list[str]:
+        """Return the names that match."""
+        return matching(names, self.pattern)
+
+
+def matching(names: Collection[str], pattern: str) -> list[str]:
+    """
+    Return the names that match a glob pattern.
+
+    :param names: what the outbox holds.
+    :param pattern: such as ``Manifest_*.xml``; upper and lower case differ.
+    """
+    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
