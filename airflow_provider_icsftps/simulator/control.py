@@ -1,0 +1,376 @@
+"""Control connections: which commands there are, and what each is answered with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from OpenSSL import SSL
+
+from airflow_provider_icsftps.simulator._pyftpdlib import AbstractedFS, TLS_FTPHandler
+from airflow_provider_icsftps.simulator.data import DataConnection, PassiveListener, TlsEnding
+from airflow_provider_icsftps.simulator.gateway import Gateway, RefusedError
+from airflow_provider_icsftps.simulator.uploads import IncomingFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BEFORE_TLS = {"AUTH", "QUIT", "FEAT"}
+_LISTINGS = {"LIST", "NLST", "MLSD"}
+_TRANSFERS = {*_LISTINGS, "RETR", "STOR"}
+_LOOKING = {*_TRANSFERS, "MLST", "SIZE", "MDTM", "DELE", "STAT", "CWD"}
+_NOT_OFFERED = {
+    *("PORT", "EPRT", "APPE", "STOU", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT", "REIN"),
+    *("SITE", "SITE CHMOD", "SITE HELP", "ALLO"),
+}
+
+
+class GatewayFolders(AbstractedFS):  # type: ignore[misc]  # pyftpdlib has no types
+    """The folders of a login."""
+
+    def chdir(self, path: str) -> None:
+        """Change the login's folder, and not the process's as pyftpdlib does."""
+        if not Path(path).is_dir():
+            raise NotADirectoryError(20, "Not a directory", path)
+        self.cwd = self.fs2ftp(path)
+
+    def get_user_by_uid(self, uid: int) -> str:
+        """Show no names of this machine."""
+        return "gateway"
+
+    get_group_by_gid = get_user_by_uid
+
+
+class Permissions:
+    """
+    What a login may do; in the place of pyftpdlib's authorizer.
+
+    :param gateway: who knows.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
+        """Say whether a login may do something with a path."""
+        return path is not None and self._gateway.may(username, perm, Path(path))
+
+    def get_perms(self, username: str) -> str:
+        """Return what listings show as permissions."""
+        return "elrdw"
+
+    def get_msg_quit(self, username: str) -> str:
+        """Return the words of the reply to QUIT."""
+        return "Goodbye."
+
+    def impersonate_user(self, username: str, password: str) -> None:
+        """Do nothing: there are no users of the machine behind the logins."""
+
+    def terminate_impersonation(self, username: str) -> None:
+        """Do nothing, see above."""
+
+
+class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
+    """One control connection. Each simulator makes a subclass that carries its own values."""
+
+    gateway: ClassVar[Gateway]
+    keep_error: ClassVar[Callable[[BaseException], None]]
+    choose_context: ClassVar[Callable[[], SSL.Context]]
+
+    abstracted_fs = GatewayFolders
+    dtp_handler = DataConnection
+    passive_dtp = PassiveListener
+    banner = "Simulated FTPS gateway ready."
+    use_sendfile = False
+    tls_control_required = True
+    tls_data_required = True
+    auth_failed_timeout = 0
+    # what pyftpdlib keeps in a connection
+    username: str
+    ac_in_buffer: bytes
+    data_channel: DataConnection | None
+    _dtp_acceptor: PassiveListener | None
+    _in_dtp_queue: tuple[IncomingFile, str] | None
+    _out_dtp_queue: tuple[Any, bool, Any, str] | None
+    _in_buffer: list[bytes]
+    _restart_position: int
+
+    proto_cmds: dict[str, Any] = {  # noqa: RUF012  # replaced, never changed
+        name: command for name, command in TLS_FTPHandler.proto_cmds.items() if name not in _NOT_OFFERED
+    }
+
+    def __init__(self, conn: socket.socket, server: Any, ioloop: Any = None) -> None:
+        self.number = self.gateway.witness.count("accepted")
+        self._broken_listing: str | None = None
+        self.held_open: list[int] = []
+        self._fingerprint = ""
+        super().__init__(conn, server, ioloop)
+        if self.gateway.faults.take("no_mlsd") is not None:
+            self.proto_cmds = {k: v for k, v in self.proto_cmds.items() if k not in {"MLSD", "MLST"}}
+        self._extra_feats = ["AUTH TLS", "PBSZ", "PROT"]
+
+    # --- coming and going
+
+    def handle(self) -> None:
+        """Greet the client, or send it away."""
+        if self.gateway.window == "421" or self.gateway.faults.take("busy_421") is not None:
+            self.respond("421 Service not available, try again later.")
+            self.close_when_done()
+        else:
+            super().handle()
+
+    def handle_ssl_established(self) -> None:
+        """See who the client is."""
+        certificate = self.socket.get_peer_certificate()
+        if certificate is not None:
+            self._fingerprint = certificate.digest("sha256").decode().replace(":", "").lower()
+
+    def handle_failed_ssl_handshake(self) -> None:
+        """Close so that the alert that OpenSSL has sent is not lost: unread input would make TCP reset."""
+        with contextlib.suppress(OSError):
+            self.socket.sock_shutdown(socket.SHUT_WR)
+            while os.read(self.socket.fileno(), 65536):
+                pass
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and with it a transfer."""
+        if not self._closed:
+            self.bare_end = self.bare_end or self.gateway.faults.take("no_close_notify") is not None
+            self._drop_waiting()
+            for descriptor in self.held_open:
+                os.close(descriptor)
+            self.held_open.clear()
+        super().close()
+
+    def abandon(self) -> None:
+        """Drop the connection without a word."""
+        self.bare_end = True
+        self.close()
+
+    # --- words
+
+    def push(self, data: str) -> None:
+        """Send words to the client."""
+        for line in data.splitlines():
+            self.gateway.witness.saw(self.number, "gateway", line)
+        super().push(data)
+
+    def respond(self, resp: str, logfun: object = None) -> None:
+        """Send a reply."""
+        if self._closed:
+            return
+        self._last_response = resp
+        self.push(resp + "\r\n")
+
+    def log(self, msg: str, logfun: object = None) -> None:
+        """Say nothing: the transcript has it."""
+
+    logline = log
+    logerror = log
+
+    def log_cmd(self, cmd: str, arg: str, respcode: int, respstr: str) -> None:
+        """Say nothing: the transcript has it."""
+
+    def log_exception(self, instance: object) -> None:
+        """Keep the exception that is being handled, unless it is only a broken connection."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, SSL.Error | ConnectionError | ssl.SSLError):
+            type(self).keep_error(error)
+
+    # --- commands
+
+    def found_terminator(self) -> None:
+        """Handle a command, perhaps late."""
+        fault = self.gateway.faults.take("slow_replies")
+        if fault is None:
+            super().found_terminator()
+            return
+        line, self._in_buffer, self._in_buffer_len = self._in_buffer, [], 0
+        self.call_later(fault["seconds"], self._handle_late, line)
+
+    def _handle_late(self, line: list[bytes]) -> None:
+        begun, self._in_buffer = self._in_buffer, line
+        super().found_terminator()
+        self._in_buffer = begun
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Refuse what is not offered or not in its place; see to it that what is due has come."""
+        self.gateway.witness.saw(self.number, "client", line)
+        if not self._ssl_established and cmd not in _BEFORE_TLS:
+            self.respond("550 TLS is required: send AUTH TLS first.")
+        elif cmd == "USER" and self.authenticated:
+            self.respond("503 Already logged in.")
+        elif cmd in _NOT_OFFERED:
+            self.respond("502 Command not implemented.")
+        elif self.authenticated and cmd in {*_TRANSFERS, "PASV", "EPSV"} and self._transferring:
+            self.respond("450 A transfer is in progress.")
+        elif self.authenticated and cmd in _TRANSFERS and self._dtp_acceptor is None:
+            self.respond("425 Send PASV or EPSV first.")
+        elif (
+            self.authenticated and cmd in _TRANSFERS and self.gateway.faults.take("refuse_data_connection") is not None
+        ):
+            self._shutdown_connecting_dtp()
+            self.respond("425 Cannot open the data connection.")
+        else:
+            if self.authenticated and cmd in _LOOKING:
+                self.gateway.pump()
+            super().pre_process_command(line, cmd, arg)
+
+    def ftp_AUTH(self, line: str) -> None:  # noqa: N802
+        """Begin TLS. What stands behind the command in clear text is thrown away."""
+        self.ssl_context = type(self).choose_context()
+        super().ftp_AUTH(line)
+        self.ac_in_buffer = b""
+
+    def ftp_PROT(self, line: str) -> None:  # noqa: N802
+        """Protect data connections; clear text is not offered."""
+        if line.upper() == "C":
+            self.respond("534 Data connections must be protected: PROT P.")
+        else:
+            super().ftp_PROT(line)
+
+    def ftp_PASS(self, line: str) -> None:  # noqa: N802
+        """Log in."""
+        if self.authenticated or not self.username:
+            super().ftp_PASS(line)
+            return
+        refusal = self.gateway.refusal(self._fingerprint, self.username, line)
+        if refusal is None:
+            self.gateway.witness.count("logins")
+            self.handle_auth_success(str(self.gateway.storage.home(self.username)), "", "Login successful.")
+            return
+        self.username = ""
+        self.attempted_logins += 1
+        self.respond(f"530 {refusal}")
+        if self.attempted_logins >= self.max_login_attempts:
+            self.close_when_done()
+
+    def ftp_PASV(self, line: str) -> None:  # noqa: N802
+        """Open a port for the data connection."""
+        if self.socket.family == socket.AF_INET6:
+            self.respond("522 Network protocol not supported, use EPSV.")
+            return
+        wrong = self.gateway.faults.take("wrong_pasv_address") is not None
+        self.masquerade_address = "10.255.255.1" if wrong else None
+        super().ftp_PASV(line)
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> None:  # noqa: N802
+        """Begin an upload."""
+        if self._restart_position:
+            self._restart_position = 0
+            self.respond("551 Uploads cannot be continued; send the whole file.")
+            return
+        path = Path(file)
+        try:
+            incoming = self.gateway.begin_upload(self.username, path.parent.name, path.name)
+        except RefusedError as refused:
+            self.respond(str(refused))
+            return
+        self._in_dtp_queue = (incoming, "STOR")
+        self.respond("150 File status okay. About to open data connection.")
+        if self.gateway.faults.take("drop_control_after_stor") is not None:
+            self.abandon()
+        else:
+            self._open_data_connection()
+
+    def ftp_ABOR(self, line: str) -> None:  # noqa: N802
+        """Cut the transfer that is in progress."""
+        if self._transferring:
+            self.give_up_transfer("426 Transfer aborted.")
+            self.respond("226 ABOR command successful.")
+        else:
+            self._shutdown_connecting_dtp()
+            self.respond("225 No transfer to abort.")
+
+    # --- transfers
+
+    @property
+    def _transferring(self) -> bool:
+        return any(x is not None for x in (self.data_channel, self._in_dtp_queue, self._out_dtp_queue))
+
+    def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
+        """Begin a download or a listing."""
+        if cmd in _LISTINGS:
+            self.gateway.witness.count("listings")
+            if fault := self.gateway.faults.take("half_written_listing"):
+                data = _drain(data) if isproducer else data
+                data, isproducer = data[: len(data) // 2], False
+                self._broken_listing = fault["reply"]
+        super().push_dtp_data(data, isproducer, file, cmd)
+        self._open_data_connection()
+
+    def _open_data_connection(self) -> None:
+        if self._dtp_acceptor is not None:
+            self._dtp_acceptor.open()
+
+    def _on_dtp_connection(self) -> None:
+        # pyftpdlib would begin the transfer before the TLS handshake; it begins in start_transfer
+        if self._dtp_acceptor is not None:
+            self._dtp_acceptor.close()
+            self._dtp_acceptor = None
+
+    def start_transfer(self) -> None:
+        """Begin the transfer on a data connection whose handshake is done."""
+        channel = self.data_channel
+        if channel is None:
+            return
+        if self._out_dtp_queue is not None and self._out_dtp_queue[3] == "RETR":
+            channel.limit_download()
+        if self._broken_listing:
+            channel.break_off(self._broken_listing)
+            self._broken_listing = None
+        super()._on_dtp_connection()
+
+    def give_up_transfer(self, reply: str) -> None:
+        """
+        End a transfer that cannot be made or finished.
+
+        :param reply: what to tell the client.
+        """
+        channel = self.data_channel
+        if channel is not None:
+            channel.give_up(reply)
+        else:
+            self.respond(reply)
+        self._drop_waiting()
+        self._shutdown_connecting_dtp()
+
+    def data_connection_missed(self) -> None:
+        """End the wait for a data connection that does not come."""
+        if self._transferring:
+            self.give_up_transfer("425 No data connection came.")
+        else:
+            self._shutdown_connecting_dtp()
+
+    def end_upload(self, incoming: IncomingFile, *, whole: bool) -> str:
+        """
+        Hand an upload that has ended to the gateway.
+
+        :param incoming: the upload.
+        :param whole: whether close_notify came.
+        :return: the reply.
+        """
+        reply = self.gateway.end_upload(incoming, whole=whole, ascii_mode=self._current_type == "a")
+        if whole and self.gateway.faults.take("drop_control_before_226") is not None:
+            self.ioloop.call_later(0, self.abandon)
+            return ""
+        return reply
+
+    def _drop_waiting(self) -> None:
+        if self._in_dtp_queue is not None:
+            self.gateway.drop_upload(self._in_dtp_queue[0])
+            self._in_dtp_queue = None
+        if self._out_dtp_queue is not None:
+            if self._out_dtp_queue[2] is not None:
+                self._out_dtp_queue[2].close()
+            self._out_dtp_queue = None
+
+
+def _drain(producer: Any) -> bytes:
+    return b"".join(iter(producer.more, b""))

@@ -1,0 +1,435 @@
+"""The simulated gateway behind its sockets: takes uploads, burns names, lays answers into outboxes."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, check_server_name
+from airflow_provider_icsftps.simulator.accounts import Account, Accounts
+from airflow_provider_icsftps.simulator.backoffice import (
+    REUSED,
+    Answer,
+    Filing,
+    Outage,
+    Rejection,
+    RejectionRule,
+    Rule,
+    answers,
+    files_of,
+)
+from airflow_provider_icsftps.simulator.clock import SimulatedClock
+from airflow_provider_icsftps.simulator.faults import Faults
+from airflow_provider_icsftps.simulator.storage import Storage
+from airflow_provider_icsftps.simulator.transcript import Witness
+from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord, holds
+
+CutUploads = Literal["discard", "keep", "accept"]
+ReusedName = Literal["status", "550", "553"]
+Window = Literal["refuse", "421"]
+
+_KEPT_IN_OUTBOX = timedelta(days=30)
+_SWEEP_INTERVAL = timedelta(minutes=1)
+
+
+class RefusedError(Exception):
+    """A command is refused; the text is the reply, code included."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    How the gateway treats uploads; see :class:`GatewaySimulator` for the meaning of each.
+
+    :param legacy: it takes no uploads.
+    :param reused_name: how a used name is turned down.
+    :param cut_uploads: how a cut upload is treated.
+    :param allow_service_delete: whether files in service folders may be deleted.
+    :param responses: how many responses a filing gets.
+    """
+
+    legacy: bool = False
+    reused_name: ReusedName = "status"
+    cut_uploads: CutUploads = "discard"
+    allow_service_delete: bool = False
+    responses: int = 1
+
+
+class Gateway:
+    """
+    The state of one simulator. Safe to use from any thread.
+
+    :param storage: its directory.
+    :param accounts: its logins.
+    :param policy: how it treats uploads.
+    :param rule: how the customs systems behave.
+    :param clock: its time.
+    :param faults: what goes wrong.
+    """
+
+    def __init__(
+        self, storage: Storage, accounts: Accounts, policy: Policy, rule: Rule, clock: SimulatedClock, faults: Faults
+    ) -> None:
+        self.storage = storage
+        self.accounts = accounts
+        self.policy = policy
+        self.clock = clock
+        self.faults = faults
+        self.witness = Witness()
+        self.window: Window | None = None
+        self.lock = threading.RLock()
+        self._rule = rule
+        self._rejections: list[RejectionRule] = []
+        self._responses: list[tuple[RejectionRule, int]] = []
+        self._uploads: list[UploadRecord] = []
+        self._last_number = 0
+        self._used: set[tuple[str, str]] = set()
+        self._incoming: set[tuple[str, str]] = set()
+        self._filings: dict[int, Filing] = {}
+        self._laid: set[tuple[int, int, int]] = set()
+        self._coming: list[Answer] = []
+        self._swept: datetime | None = None
+        self._restore()
+
+    # --- uploads
+
+    @property
+    def uploads(self) -> list[UploadRecord]:
+        """Every upload that has ended, in order."""
+        with self.lock:
+            return list(self._uploads)
+
+    def begin_upload(self, username: str, service: str, file_name: str) -> IncomingFile:
+        """
+        Answer STOR.
+
+        :param username: who sends.
+        :param service: the service folder.
+        :param file_name: the file's name.
+        :raises RefusedError: with the reply that refuses it.
+        """
+        with self.lock:
+            if self.policy.legacy:
+                raise RefusedError("550 This gateway takes no more uploads; files in /out can be fetched.")
+            if self.window == "refuse":
+                raise RefusedError("450 Service window: no uploads are taken now.")
+            key = (username, file_name)
+            if key in self._incoming:
+                raise RefusedError("450 A file of this name is being received.")
+            if self.policy.reused_name != "status" and key in self._used:
+                raise RefusedError(f"{self.policy.reused_name} The file name has been used before.")
+            self._last_number += 1
+            path = self.storage.received(self._last_number)
+            incoming = IncomingFile(self._last_number, username, service, file_name, path)
+            self._incoming.add(key)
+            return incoming
+
+    def drop_upload(self, incoming: IncomingFile) -> None:
+        """
+        Forget an upload for which no data connection came: its name is not used.
+
+        :param incoming: what :meth:`begin_upload` returned.
+        """
+        with self.lock:
+            incoming.close()
+            self._incoming.discard((incoming.username, incoming.file_name))
+            incoming.path.unlink(missing_ok=True)
+
+    def end_upload(self, incoming: IncomingFile, *, whole: bool, ascii_mode: bool) -> str:
+        """
+        Take an upload that has ended.
+
+        :param incoming: what :meth:`begin_upload` returned.
+        :param whole: whether the client ended it by close_notify.
+        :param ascii_mode: whether it was sent under TYPE A.
+        :return: the reply.
+        """
+        with self.lock:
+            incoming.close()
+            key = (incoming.username, incoming.file_name)
+            self._incoming.discard(key)
+            reused = key in self._used
+            self._used.add(key)
+            taken = whole or self.policy.cut_uploads == "accept"
+            kept = taken or self.policy.cut_uploads == "keep"
+            now = self.clock.now()
+            os.utime(incoming.path, (now.timestamp(),) * 2)
+            rejection = self._rejection(incoming, reused=reused) if taken else None
+            if kept and not reused:
+                os.link(incoming.path, self._service_file(incoming))
+            if not kept:
+                incoming.path.unlink()
+            record = UploadRecord(
+                number=incoming.number,
+                username=incoming.username,
+                service=incoming.service,
+                file_name=incoming.file_name,
+                size=incoming.size,
+                sha256=incoming.sha256,
+                received_at=now,
+                whole=whole,
+                filed=taken and rejection is None,
+                outcome=_outcome(whole=whole, taken=taken, kept=kept, rejection=rejection),
+                ascii=ascii_mode,
+                path=incoming.path if kept else None,
+            )
+            filing = self._filing(record, rejection) if taken else None
+            self._keep(record, filing)
+            if filing:
+                self._expect(filing)
+            if taken:
+                return "226 Transfer complete."
+            return (
+                f"426 Transfer aborted; {incoming.size} bytes received, the copy was {'kept' if kept else 'discarded'}."
+            )
+
+    def _rejection(self, incoming: IncomingFile, *, reused: bool) -> Rejection | None:
+        if reused:
+            return REUSED
+        if fault := self.faults.take("status_zero"):
+            return Rejection(fault["code"])
+        for rule in self._rejections:
+            if rule.matches(incoming.file_name) and (rule.content is None or holds(incoming.path, rule.content)):
+                return rule.rejection
+        return None
+
+    def _filing(self, record: UploadRecord, rejection: Rejection | None) -> Filing:
+        earlier = sum(
+            1
+            for filing in self._filings.values()
+            if filing.rejection and (filing.username, filing.file_name) == (record.username, record.file_name)
+        )
+        responses = next(
+            (times for rule, times in reversed(self._responses) if rule.matches(record.file_name)),
+            self.policy.responses,
+        )
+        return Filing(
+            number=record.number,
+            username=record.username,
+            service=record.service,
+            file_name=record.file_name,
+            received_at=record.received_at,
+            rejection=rejection,
+            responses=responses,
+            repeat=earlier + 1,
+        )
+
+    def _service_file(self, upload: IncomingFile | Filing) -> Path:
+        return self.storage.home(upload.username) / upload.service / upload.file_name
+
+    # --- answers
+
+    def pump(self) -> None:
+        """Lay into the outboxes what is due by now, and remove what is too old."""
+        with self.lock:
+            now = self.clock.now()
+            while self._coming and self._coming[0].due <= now:
+                self._lay(heapq.heappop(self._coming))
+            if self._swept is None or now - self._swept >= _SWEEP_INTERVAL:
+                self._swept = now
+                self._expire(now - _KEPT_IN_OUTBOX)
+
+    def _lay(self, answer: Answer) -> None:
+        filing = self._filings[answer.filing]
+        for file in files_of(filing, answer):
+            data = file.data
+            if file.name.startswith("status_") and self.faults.take("garbled_status_file") is not None:
+                data = data[: len(data) // 2]
+            self.storage.lay(self.storage.outbox(filing.username) / file.name, data, file.due)
+        if answer.digit == 1 or (answer.digit == 0 and filing.rejection != REUSED):
+            self._service_file(filing).unlink(missing_ok=True)
+        self._laid.add((answer.filing, answer.digit, answer.number))
+        self.storage.append("laid", upload=answer.filing, digit=answer.digit, number=answer.number)
+
+    def _expire(self, before: datetime) -> None:
+        for username in self.accounts.usernames:
+            for path in self.storage.outbox(username).iterdir():
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+
+    def _expect(self, filing: Filing) -> None:
+        self._filings[filing.number] = filing
+        for answer in answers(filing, self._rule):
+            if (answer.filing, answer.digit, answer.number) not in self._laid:
+                heapq.heappush(self._coming, answer)
+
+    def _set_rule(self, rule: Rule) -> None:
+        self._rule = rule
+        self._coming.clear()
+        for filing in self._filings.values():
+            self._expect(filing)
+
+    # --- what can be asked for
+
+    def start_outage(self) -> None:
+        """Let the customs systems answer nothing from now on."""
+        with self.lock:
+            self.pump()
+            if not (self._rule.outages and self._rule.outages[-1].end is None):
+                self._set_rule(replace(self._rule, outages=(*self._rule.outages, Outage(self.clock.now()))))
+
+    def end_outage(self) -> None:
+        """Let the customs systems answer again, and answer what they owe."""
+        with self.lock:
+            if self._rule.outages and self._rule.outages[-1].end is None:
+                ended = replace(self._rule.outages[-1], end=self.clock.now())
+                self._set_rule(replace(self._rule, outages=(*self._rule.outages[:-1], ended)))
+
+    def add_rejection(self, rule: RejectionRule) -> None:
+        """
+        Turn down files that end from now on.
+
+        :param rule: which, and how.
+        """
+        with self.lock:
+            self._rejections.append(rule)
+
+    def set_responses(self, pattern: str, times: int) -> None:
+        """
+        Set the number of responses to files that end from now on.
+
+        :param pattern: shell pattern of the file name.
+        :param times: how many responses.
+        """
+        with self.lock:
+            self._responses.append((RejectionRule(pattern, REUSED), times))
+
+    # --- logins and folders
+
+    def add_account(self, username: str, password: str, services: Sequence[str]) -> Account:
+        """
+        Make an account with its folders.
+
+        :param username: whose.
+        :param password: its password.
+        :param services: its service folders.
+        """
+        with self.lock:
+            account = Account(check_server_name(username), password, tuple(services))
+            self.accounts.add(account)
+            self.storage.make_home(username, account.services)
+            self.storage.append("account", username=username, password=password, services=list(services))
+            return account
+
+    def register(self, fingerprint: str, username: str) -> None:
+        """
+        Register a certificate.
+
+        :param fingerprint: its SHA-256 fingerprint.
+        :param username: whose it is.
+        """
+        with self.lock:
+            self.accounts.register(fingerprint, username)
+            self.storage.append("registered", fingerprint=fingerprint, username=username)
+
+    def refusal(self, fingerprint: str, username: str, password: str) -> str | None:
+        """
+        Check a login.
+
+        :param fingerprint: of the certificate that was shown.
+        :param username: as sent.
+        :param password: as sent.
+        :return: why it is refused, or ``None`` when it is not.
+        """
+        with self.lock:
+            refusal = self.accounts.refusal(fingerprint, username, password)
+            if refusal is None and self.faults.take("refuse_login") is not None:
+                return "Login incorrect."
+            return refusal
+
+    def outbox(self, username: str) -> list[str]:
+        """
+        List an outbox as it is now.
+
+        :param username: whose.
+        """
+        with self.lock:
+            self.pump()
+            return sorted(path.name for path in self.storage.outbox(username).iterdir())
+
+    def may(self, username: str, permission: str, path: Path) -> bool:
+        """
+        Say whether a login may do something.
+
+        :param username: who.
+        :param permission: pyftpdlib's letter for it: ``e`` enter, ``l`` list, ``r`` read, ``w`` write, ``d`` delete.
+        :param path: the real path.
+        """
+        if permission in "el":
+            return True
+        folder, *rest = path.relative_to(self.storage.home(username)).parts or ("",)
+        if len(rest) != 1:
+            return False
+        if folder == DEFAULT_OUTBOX.strip("/"):
+            return permission in "rd"
+        return permission == "w" or (permission == "d" and self.policy.allow_service_delete)
+
+    # --- what survives a restart
+
+    def _keep(self, record: UploadRecord, filing: Filing | None) -> None:
+        self._uploads.append(record)
+        values = asdict(record) | {"received_at": record.received_at.isoformat(), "path": record.path is not None}
+        answered: dict[str, Any] | None = None
+        if filing:
+            rejection = asdict(filing.rejection) if filing.rejection else None
+            answered = {"rejection": rejection, "responses": filing.responses, "repeat": filing.repeat}
+        self.storage.append("upload", **values, answered=answered)
+
+    def _restore(self) -> None:
+        kinds: dict[str, Callable[[dict[str, Any]], None]] = {
+            "account": lambda r: self.accounts.add(Account(r["username"], r["password"], tuple(r["services"]))),
+            "registered": lambda r: self.accounts.register(r["fingerprint"], r["username"]),
+            "laid": lambda r: self._laid.add((r["upload"], r["digit"], r["number"])),
+            "upload": self._restore_upload,
+            "stopped": lambda r: self._catch_up(datetime.fromisoformat(r["at"])),
+        }
+        for record in self.storage.records():
+            if restore := kinds.get(record["kind"]):
+                restore(record)
+        for username in self.accounts.usernames:
+            self.storage.make_home(username, self.accounts[username].services)
+        self._set_rule(self._rule)
+
+    def _restore_upload(self, values: dict[str, Any]) -> None:
+        answered = values.pop("answered")
+        del values["kind"]
+        values["received_at"] = datetime.fromisoformat(values["received_at"])
+        values["path"] = self.storage.received(values["number"]) if values["path"] else None
+        record = UploadRecord(**values)
+        self._uploads.append(record)
+        self._last_number = max(self._last_number, record.number)
+        self._used.add((record.username, record.file_name))
+        if answered:
+            rejection = Rejection(**answered["rejection"]) if answered["rejection"] else None
+            self._filings[record.number] = Filing(
+                number=record.number,
+                username=record.username,
+                service=record.service,
+                file_name=record.file_name,
+                received_at=record.received_at,
+                rejection=rejection,
+                responses=answered["responses"],
+                repeat=answered["repeat"],
+            )
+
+    def _catch_up(self, moment: datetime) -> None:
+        # the clock of the run before may have been moved ahead
+        behind = (moment - self.clock.now()).total_seconds()
+        if behind > 0:
+            self.clock.advance(seconds=behind)
+
+
+def _outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None) -> str:
+    if not taken:
+        return "cut; copy kept" if kept else "cut; copy discarded"
+    if rejection == REUSED:
+        return "name used before"
+    if rejection:
+        return f"rejected: {rejection.error_code}"
+    return "filed" if whole else "cut, but taken for whole"
