@@ -267,8 +267,7 @@ class ClientCertificate:
         key = self.private_key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
-            # one random passphrase a use needs no slow derivation
-            serialization.PrivateFormat.PKCS8.encryption_builder().kdf_rounds(1).build(passphrase.encode()),
+            serialization.BestAvailableEncryption(passphrase.encode()),
         )
         pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (self.certificate, *self.chain)) + key
         with _readable_by_openssl(pem) as path:

@@ -1,0 +1,42 @@
+"""The verbs of ``icsftps``, each in a module of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from airflow_provider_icsftps import __version__
+from airflow_provider_icsftps.cli.certificate import certificate
+from airflow_provider_icsftps.cli.demo import demo
+from airflow_provider_icsftps.cli.playground import playground
+from airflow_provider_icsftps.cli.simulate import simulate
+from airflow_provider_icsftps.exceptions import IcsFtpsError
+
+app = typer.Typer(
+    help="File to the Danish customs systems through their FTPS gateway, or try it without one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (certificate, demo, playground, simulate):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
+    """File to the Danish customs systems through their FTPS gateway, or try it without one."""
+    if show:
+        typer.echo(f"icsftps {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line and end the process with 0 (done), 1 (an error, in one line) or 2 (wrong use)."""
+    try:
+        app()
+    except IcsFtpsError as error:
+        typer.echo(f"icsftps: {error}", err=True)
+        sys.exit(1)
