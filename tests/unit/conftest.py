@@ -1,0 +1,8 @@
+"""Unit tests: no sockets, no Airflow (but for the provider's own description), nothing mocked."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("unit", max_examples=80, deadline=None, derandomize=True, database=None)
+settings.load_profile("unit")

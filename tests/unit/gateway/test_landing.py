@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_icsftps.exceptions import ConfigurationError, GatewayTimeoutError, TransferError
+from airflow_provider_icsftps.gateway.landing import landing, local_path
+
+upath = pytest.importorskip("upath")
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fail(target: object, error: BaseException) -> None:
+    """Write half a file to a target, and fail."""
+
+    def write_half() -> None:
+        with landing(target) as file:
+            file.write(b"half")
+            file.flush()
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where temporary files are made that do not stand beside their target."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "downloads"
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", [str, Path, lambda path: upath.UPath(path), lambda path: upath.UPath(f"file://{path}")]
+)
+def test_a_local_target_exists_when_the_block_has_ended(folder, temporary, kind):
+    with landing(kind(folder / "svar æ.xml")) as file:
+        file.write(b"svar")
+        assert "svar æ.xml" not in content_of(folder)
+    assert content_of(folder) == {"svar æ.xml": b"svar"}
+    assert content_of(temporary) == {}
+
+
+def test_an_empty_file_is_a_file(folder):
+    with landing(folder / "a"):
+        pass
+    assert content_of(folder) == {"a": b""}
+
+
+def test_missing_folders_are_made(folder):
+    with landing(folder / "2026" / "01" / "a") as file:
+        file.write(b"x")
+    assert (folder / "2026" / "01" / "a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), KeyboardInterrupt(), GatewayTimeoutError("cut"), TransferError("cut")]
+)
+def test_nothing_is_left_when_the_block_fails(folder, error):
+    fail(folder / "a", error)
+    assert content_of(folder) == {}
+
+
+def test_an_old_file_is_kept_when_the_block_fails(folder):
+    (folder / "a").write_bytes(b"old")
+    fail(folder / "a", ZeroDivisionError())
+    assert content_of(folder) == {"a": b"old"}
+
+
+def test_an_old_file_is_replaced_at_once_and_whole(folder):
+    (folder / "a").write_bytes(b"old")
+    with (folder / "a").open("rb") as reader:
+        with landing(folder / "a") as file:
+            file.write(b"new")
+            file.flush()
+            assert (folder / "a").read_bytes() == b"old"
+        assert reader.read() == b"old"
+    assert content_of(folder) == {"a": b"new"}
+
+
+def test_two_writers_do_not_meet(folder):
+    with landing(folder / "a") as first, landing(folder / "a") as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert content_of(folder) == {"a": b"first"}
+
+
+def test_the_unfinished_file_is_hidden_from_a_glob(folder):
+    with landing(folder / "a.xml") as file:
+        file.write(b"x")
+        assert list(folder.glob("*.xml")) == []
+        assert [path.name[0] for path in folder.iterdir()] == ["."]
+
+
+def test_a_folder_is_no_target(folder):
+    with pytest.raises(ConfigurationError, match="is a folder; give the path of the file"), landing(folder):
+        pytest.fail("nothing may be fetched")
+    assert content_of(folder) == {}
+
+
+@pytest.mark.parametrize("name", ["file/a", "file/b/a"])
+def test_a_file_is_no_folder(folder, name):
+    (folder / "file").write_bytes(b"x")
+    with pytest.raises(TransferError, match=r"cannot write it \(.+\); nothing was kept"), landing(folder / name):
+        pytest.fail("nothing may be fetched")
+    assert content_of(folder) == {"file": b"x"}
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody may write to")
+def test_a_folder_that_cannot_be_written_to_is_told():
+    with pytest.raises(TransferError, match=r"Download to /proc/a: cannot write it"), landing("/proc/a"):
+        pytest.fail("nothing may be fetched")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every folder")
+def test_a_folder_of_somebody_else_is_told(folder):
+    folder.chmod(0o500)
+    with pytest.raises(TransferError, match=r"\(Permission denied\)"), landing(folder / "a"):
+        pytest.fail("nothing may be fetched")
+
+
+def test_a_full_disk_is_told(folder):
+    with pytest.raises(TransferError, match=r"cannot write it \(No space left on device\)"), landing(folder / "a"):
+        raise OSError(28, "No space left on device")
+    assert content_of(folder) == {}
+
+
+def test_the_gateways_trouble_is_not_the_disks(folder):
+    with pytest.raises(ConnectionResetError), landing(folder / "a"):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600), (0o000, 0o666)])
+def test_mode_follows_the_umask(folder, mask, mode):
+    before = os.umask(mask)
+    try:
+        with landing(folder / "a"):
+            pass
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert (folder / "a").stat().st_mode & 0o777 == mode
+
+
+def test_a_name_of_the_greatest_length_is_a_target(folder):
+    with landing(folder / ("m" * 255)) as file:
+        file.write(b"x")
+    assert content_of(folder) == {"m" * 255: b"x"}
+
+
+def test_an_object_is_written_when_all_of_it_has_come(temporary):
+    target = upath.UPath("memory://landing-whole/in/svar.xml")
+    with landing(target) as file:
+        file.write(b"svar")
+        assert not target.exists()
+    assert target.read_bytes() == b"svar"
+    assert content_of(temporary) == {}
+
+
+def test_an_object_is_not_written_when_the_block_fails(temporary):
+    target = upath.UPath("memory://landing-failed/svar.xml")
+    fail(target, ZeroDivisionError())
+    assert not target.exists()
+    assert content_of(temporary) == {}
+
+
+def test_an_old_object_is_kept_when_the_block_fails_and_replaced_when_not():
+    target = upath.UPath("memory://landing-old/svar.xml")
+    target.write_bytes(b"old")
+    fail(target, GatewayTimeoutError("cut"))
+    assert target.read_bytes() == b"old"
+    with landing(target) as file:
+        file.write(b"new")
+    assert target.read_bytes() == b"new"
+
+
+class RefusingStore:
+    """A path object whose store takes nothing."""
+
+    protocol = "s3"
+
+    @property
+    def parent(self) -> RefusingStore:
+        return self
+
+    def __str__(self) -> str:
+        return "s3://bucket/svar.xml"
+
+    def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
+        raise PermissionError(13, "Access Denied")
+
+
+def test_a_store_that_refuses_is_told():
+    with pytest.raises(TransferError) as caught, landing(RefusingStore()) as file:
+        file.write(b"svar")
+    assert str(caught.value) == "Download to s3://bucket/svar.xml: cannot write it (Access Denied); nothing was kept"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("a/b", Path("a/b")),
+        (Path("/a"), Path("/a")),
+        (upath.UPath("file:///a/b"), Path("/a/b")),
+        (upath.UPath("memory://a/b"), None),
+        (RefusingStore(), None),
+        (object(), None),
+    ],
+    ids=str,
+)
+def test_only_a_local_target_has_a_local_path(target, expected):
+    assert local_path(target) == expected

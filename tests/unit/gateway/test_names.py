@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_icsftps.exceptions import ConfigurationError, InvalidNameError
+from airflow_provider_icsftps.gateway.names import (
+    FileNameRule,
+    check_file_name,
+    check_folder,
+    check_server_name,
+    check_service,
+    digit_of,
+    status_digit,
+    status_file_name,
+    status_files,
+    upload_name,
+)
+
+SHA = "0123456789abcdef" * 4
+SCOPE = "dag/task/run"
+DEFAULT = "A-Za-z0-9_.-"
+EKAPITAL = FileNameRule("A-Za-z0-9_")
+BARE = FileNameRule("A-Za-z0-9")
+
+ANY_TEXT = st.text(max_size=120)
+SERVICES = st.from_regex(r"[A-Za-z0-9_.-]{1,30}", fullmatch=True).filter(lambda text: text not in {".", ".."})
+DIGESTS = st.binary(max_size=4).map(lambda content: hashlib.sha256(content).hexdigest())
+RULES = st.builds(
+    FileNameRule,
+    st.sampled_from([DEFAULT, "A-Za-z0-9_", "A-Za-z0-9", "a-z0-9.", "a-z0-9-", r"\w .()\-", r"A-Za-z0-9_.æøåÆØÅ\-"]),
+    st.integers(32, 255),
+)
+FILE_NAMES = st.from_regex(r"[A-Za-z0-9_.-]{1,60}", fullmatch=True).filter(lambda text: text not in {".", ".."})
+
+
+class TestUploadName:
+    @given(ANY_TEXT, ANY_TEXT, SERVICES, DIGESTS, st.integers(0, 9), st.integers(1, 3), RULES)
+    def test_is_the_same_each_time_and_legal(self, source, scope, service, sha256, resubmission, generation, rule):
+        names = {
+            upload_name(source, scope, service, sha256, resubmission, generation=generation, rule=rule)
+            for _ in range(2)
+        }
+        (name,) = names
+        assert check_file_name(name, rule) == name
+        assert rule.allows(name)
+        assert 16 <= len(name) <= rule.max_length
+        assert not set("/\\\r\n\0") & set(name)
+
+    def test_is_known_for_ever(self):
+        expected = "afgang-" + hashlib.sha256(f'["{SCOPE}", "Manifest", "{SHA}", 0]'.encode()).hexdigest()[:16] + ".xml"
+        assert expected == upload_name("afgang.xml", SCOPE, "Manifest", SHA)
+        assert expected == "afgang-3a5644a4d384a9d7.xml"
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["a/b/c", "a/b", "a", '", "', "Ærø"]),
+                st.sampled_from(["Manifest", "ICS", "c"]),
+                st.sampled_from([SHA, SHA[::-1]]),
+                st.integers(0, 12),
+                st.integers(1, 3),
+            ),
+            min_size=2,
+            max_size=8,
+            unique=True,
+        ),
+        RULES,
+    )
+    def test_differs_when_anything_of_the_filing_differs(self, filings, rule):
+        names = {
+            upload_name("afgang.xml", scope, service, sha256, resubmission, generation=generation, rule=rule)
+            for scope, service, sha256, resubmission, generation in filings
+        }
+        assert len(filings) == len(names)
+
+    def test_takes_scope_and_service_apart(self):
+        pairs = [("a/b", "c"), ("a", "b.c"), ("a/b/c", "c"), ("", "a"), ("a/b", "C"), ('a", "b', "c")]
+        assert len({upload_name("x.xml", scope, service, SHA) for scope, service in pairs}) == len(pairs)
+
+    @pytest.mark.parametrize(("generation", "ending"), [(1, ""), (2, "-g2"), (3, "-g3")])
+    def test_shows_its_generation_before_the_suffix(self, generation, ending):
+        name = upload_name("afgang.xml", SCOPE, "Manifest", SHA, generation=generation)
+        assert re.fullmatch(rf"afgang-[0-9a-f]{{16}}{ending}\.xml", name)
+
+    def test_generations_share_their_digest(self):
+        digests = {upload_name("a.xml", SCOPE, "M", SHA, generation=g)[2:18] for g in (1, 2, 3)}
+        assert len(digests) == 1
+
+    @pytest.mark.parametrize(
+        ("source", "stem", "suffix"),
+        [
+            ("afgang.xml", "afgang", ".xml"),
+            ("/data/in/afgang.xml", "afgang", ".xml"),
+            ("C:\\told\\afgang.xml", "afgang", ".xml"),
+            ("afgang", "afgang", ""),
+            ("Blåbærgrød på Ærø.XML", "Blaabaergroed_paa_Aeroe", ".XML"),
+            ("ØRSTED Å.xml", "OeRSTED_Aa", ".xml"),
+            ("café müller.xml", "cafe_muller", ".xml"),
+            ("日本.xml", "file", ".xml"),
+            ("a.tar.gz", "a.tar", ".gz"),
+            (".hidden", "hidden", ""),
+            ("..", "file", ""),
+            ("", "file", ""),
+            ("/", "file", ""),
+            ("...xml", "file", ".xml"),
+            ("-rf.xml", "rf", ".xml"),
+            ("a.averylongsuffixindeed", "a", ".averylongsu"),
+            ("a.sæt", "a", ".saet"),
+            ("a.x y", "a", ".x_y"),
+            ("a.\n\0", "a", ".__"),
+            ("a\r\nDELE b.xml", "a__DELE_b", ".xml"),
+            ("val_afgang.xml", "val_afgang", ".xml"),
+        ],
+    )
+    def test_keeps_what_can_be_read(self, source, stem, suffix):
+        name = upload_name(source, SCOPE, "Manifest", SHA)
+        assert re.sub(r"-[0-9a-f]{16}", "|", name) == f"{stem}|{suffix}"
+
+    def test_a_long_stem_is_cut_and_digest_and_suffix_stay(self):
+        name = upload_name("m" * 300 + ".xml", SCOPE, "Manifest", SHA, generation=3)
+        assert re.fullmatch(r"m{58}-[0-9a-f]{16}-g3\.xml", name)
+        assert len(name) == 82
+
+    def test_a_stem_is_not_cut_to_end_in_a_dot(self):
+        name = upload_name("m" * 60 + "." * 50 + "n.xml", SCOPE, "Manifest", SHA)
+        assert re.fullmatch(r"m{60}-[0-9a-f]{16}\.xml", name)
+
+    def test_letters_digits_and_underscores_are_enough(self):
+        name = upload_name("Blåbær grød.xml" * 20, SCOPE, "Manifest", SHA, generation=2, rule=EKAPITAL)
+        assert re.fullmatch(r"Blaabaer_groed[A-Za-z0-9_]+_[0-9a-f]{16}_g2", name)
+        assert len(name) == 82
+
+    def test_letters_and_digits_are_enough(self):
+        name = upload_name("Blåbær grød.xml", SCOPE, "Manifest", SHA, generation=2, rule=BARE)
+        assert re.fullmatch(r"Blaabaergroed[0-9a-f]{16}g2", name)
+
+    def test_a_scope_of_undecodable_bytes_has_a_name(self):
+        assert upload_name("a\udcff.xml", "run\udcff", "M", SHA) != upload_name("a\udcff.xml", "run\udcfe", "M", SHA)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"sha256": "abc"},
+            {"sha256": SHA.upper()},
+            {"sha256": SHA + "\n"},
+            {"sha256": ""},
+            {"resubmission": -1},
+            {"generation": 0},
+            {"generation": 4},
+            {"service": "Mani fest"},
+            {"service": "a/b"},
+            {"service": ""},
+        ],
+        ids=str,
+    )
+    def test_refuses_what_would_not_be_a_unique_name(self, wrong):
+        arguments = {"source_name": "a.xml", "scope": SCOPE, "service": "Manifest", "sha256": SHA} | wrong
+        with pytest.raises(InvalidNameError, match="(?i)" + next(iter(wrong)).replace("sha256", "SHA-256")):
+            upload_name(**arguments)
+
+
+class TestFileNameRule:
+    def test_default_is_the_conservative_set(self):
+        assert (FileNameRule().characters, FileNameRule().max_length) == (DEFAULT, 82)
+
+    @pytest.mark.parametrize(
+        "characters",
+        ["A-Za-z0-9/", r"\x00-\xff", r"A-Za-z0-9\\", r"\s\w", r"a-z0-9\n", "^a", r"\W\w", r"a-z0-9\0", " -~"],
+    )
+    def test_separators_and_line_breaks_are_never_legal(self, characters):
+        with pytest.raises(ConfigurationError, match="path separators or line breaks"):
+            FileNameRule(characters)
+
+    @pytest.mark.parametrize("characters", ["z-a", "a-z0-9\\", "\\"])
+    def test_what_is_no_class_is_refused(self, characters):
+        with pytest.raises(ConfigurationError, match="no set of characters"):
+            FileNameRule(characters)
+
+    @pytest.mark.parametrize("characters", ["A-Z0-9", "0-9", "a-z", "_", "x"])
+    def test_a_digest_must_be_writable(self, characters):
+        with pytest.raises(ConfigurationError, match="letters a-f and digits"):
+            FileNameRule(characters)
+
+    @pytest.mark.parametrize("length", [31, 16, 0, -1])
+    def test_there_must_be_room_for_a_digest(self, length):
+        with pytest.raises(ConfigurationError, match="unique names need 32"):
+            FileNameRule(DEFAULT, length)
+
+    @given(ANY_TEXT, RULES)
+    def test_what_was_made_legal_is_legal(self, text, rule):
+        assert rule.allows(rule.legalise(text))
+
+    @given(st.from_regex(r"[A-Za-z0-9_.-]*", fullmatch=True))
+    def test_what_is_legal_is_left_alone(self, text):
+        assert FileNameRule().legalise(text) == text
+
+
+HOSTILE = {
+    "nothing": "",
+    "this folder": ".",
+    "the folder above": "..",
+    "slash": "a/b",
+    "absolute": "/etc/passwd",
+    "escape": "../x",
+    "backslash": "..\\x",
+    "carriage return": "a\rb",
+    "line feed": "a\nDELE b",
+    "line feed at its end": "a.xml\n",
+    "NUL": "a\0b",
+    "escape code": "a\x1b[2Jb",
+    "delete": "a\x7fb",
+    "next line": "a\x85b",
+    "right to left": "a\u202elmx.exe",
+    "line separator": "a\u2028b",
+}
+
+
+class TestChecks:
+    @pytest.mark.parametrize("check", [check_file_name, check_service, check_server_name])
+    @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+    def test_a_hostile_name_is_refused_in_one_line(self, check, name):
+        with pytest.raises(InvalidNameError) as caught:
+            check(name)
+        assert str(caught.value).isprintable()
+
+    @pytest.mark.parametrize("name", sorted(set(HOSTILE.values()) - {"", ".", "a/b", "/etc/passwd"}), ids=ascii)
+    def test_a_folder_of_a_hostile_name_is_refused(self, name):
+        with pytest.raises(InvalidNameError):
+            check_folder(f"/out/{name}")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "svar 1.xml",
+            " foran",
+            "bagefter ",
+            "Blåbærgrød.xml",
+            "kvittering (2).xml",
+            "日本",
+            "a\udcffb",
+            "-rf",
+            "a.b.c",
+        ],
+    )
+    def test_a_servers_name_may_hold_blanks_and_letters_of_any_kind(self, name):
+        assert check_server_name(name) == name
+
+    @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))
+    def test_a_servers_name_is_kept_or_refused(self, name):
+        try:
+            assert check_server_name(name) == name
+        except InvalidNameError:
+            return
+        assert not set("/\\\r\n\0") & set(name)
+        assert name not in {"", ".", ".."}
+
+    @pytest.mark.parametrize("name", ["a b.xml", "ærø.xml", "a:b", "a*", "a;b"])
+    def test_a_file_name_keeps_to_the_rule(self, name):
+        with pytest.raises(InvalidNameError, match="allowed are the characters"):
+            check_file_name(name)
+
+    def test_a_file_name_keeps_to_the_length(self):
+        assert len(check_file_name("m" * 82)) == 82
+        with pytest.raises(InvalidNameError, match="83 characters; 82 are allowed"):
+            check_file_name("m" * 83)
+
+    def test_a_wider_rule_allows_more(self):
+        assert check_file_name("æ b", FileNameRule("a-zæ 0-9", 82)) == "æ b"
+
+    @pytest.mark.parametrize("service", ["Manifest", "FTPSGW.Heartbeat", "e_Kapital-2", "A"])
+    def test_a_service_may_hold_dots_and_underscores(self, service):
+        assert check_service(service) == service
+
+    @pytest.mark.parametrize("service", ["Mani fest", "Ærø", "a:b", "~"])
+    def test_a_service_holds_nothing_else(self, service):
+        with pytest.raises(InvalidNameError, match="may hold only"):
+            check_service(service)
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [("/out", "/out"), ("/out/", "/out"), ("/a//b/", "/a/b"), ("/a/./b", "/a/b"), ("//out", "/out")],
+    )
+    def test_a_folder_is_absolute_and_tidy(self, path, expected):
+        assert check_folder(path) == expected
+
+    @pytest.mark.parametrize("path", ["", "out", "/", ".", "//"])
+    def test_what_is_no_folder_is_refused(self, path):
+        with pytest.raises(InvalidNameError, match="must be absolute"):
+            check_folder(path)
+
+
+class TestStatusFileNames:
+    @given(SERVICES, FILE_NAMES, st.integers(0, 3), st.integers(1, 999))
+    def test_digit_comes_back(self, service, file_name, digit, repeat):
+        assert status_digit(status_file_name(service, file_name, digit, repeat), service, file_name) == digit
+
+    def test_name_is_built_as_the_gateway_builds_it(self):
+        assert status_file_name("Manifest", "a_b.xml", 1) == "status_Manifest_a_b.xml_1.xml"
+        assert status_file_name("Manifest", "a_b.xml", 3, 2) == "status_Manifest_a_b.xml_3_2.xml"
+
+    @given(SERVICES, FILE_NAMES, FILE_NAMES, st.integers(0, 3), st.integers(1, 20))
+    def test_another_files_answer_is_not_ours(self, service, ours, theirs, digit, repeat):
+        ours, theirs = f"{ours}.xml", f"{theirs}.xml"
+        found = status_digit(status_file_name(service, theirs, digit, repeat), service, ours)
+        assert (found is None) == (ours != theirs)
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            ("a.xml", "a.xml_1.xml"),
+            ("a.xml", "a.xml_2.xml"),
+            ("a.xml", "a.xml_"),
+            ("a.xml", "a.xml_g2"),
+            ("a.xml", "a.xml.xml"),
+            ("a", "a.xml"),
+            ("a", "a_"),
+            ("a", "a_1.xml"),
+            ("a", "ab"),
+            ("a-0123456789abcdef.xml", "a-0123456789abcdef-g2.xml"),
+            ("a_0123456789abcdef", "a_0123456789abcdef_g2"),
+        ],
+    )
+    @pytest.mark.parametrize("digit", range(4))
+    def test_a_longer_name_that_begins_alike_is_not_ours(self, ours, theirs, digit):
+        for repeat in (1, 2, 12):
+            assert status_digit(status_file_name("M", theirs, digit, repeat), "M", ours) is None
+            assert status_digit(status_file_name("M", ours, digit, repeat), "M", theirs) is None
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "status_M_a.xml_4.xml",
+            "status_M_a.xml_9.xml",
+            "status_M_a.xml_10.xml",
+            "status_M_a.xml_12.xml",
+            "status_M_a.xml_١.xml",
+            "status_M_a.xml_².xml",
+            "status_M_a.xml_１.xml",
+            "status_M_a.xml_1_١.xml",
+            "status_M_a.xml_.xml",
+            "status_M_a.xml_1.xml\n",
+            "status_M_a.xml_1.XML.part",
+            "status_M_a.xml_1.xml.tmp",
+            "status_M_a.xml_1xxml",
+            "status_m_a.xml_1.xml",
+            "Status_M_a.xml_1.xml",
+            "xstatus_M_a.xml_1.xml",
+            "status_M_axxml_1.xml",
+            "status_M_a.xml1.xml",
+            "a.xml",
+            "",
+        ],
+    )
+    def test_what_is_no_status_file_of_ours_has_no_digit(self, name):
+        assert status_digit(name, "M", "a.xml") is None
+
+    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456"])
+    def test_a_further_file_of_one_digit_is_read(self, repeat):
+        assert status_digit(f"status_M_a.xml_3{repeat}.xml", "M", "a.xml") == 3
+
+    def test_the_files_of_one_upload_come_in_the_order_of_their_digits(self):
+        names = [
+            "svar.xml",
+            "status_M_a.xml_3.xml",
+            "status_M_b.xml_2.xml",
+            "status_M_a.xml_1.xml",
+            "status_M_a.xml_3_2.xml",
+            "status_M_a.xml_0.xml",
+            "status_N_a.xml_2.xml",
+        ]
+        expected = [
+            ("status_M_a.xml_0.xml", 0),
+            ("status_M_a.xml_1.xml", 1),
+            ("status_M_a.xml_3.xml", 3),
+            ("status_M_a.xml_3_2.xml", 3),
+        ]
+        assert list(status_files(iter(names), "M", "a.xml").items()) == expected
+
+    @given(SERVICES, FILE_NAMES, st.integers(0, 3))
+    def test_digit_is_read_whatever_upload_it_belongs_to(self, service, file_name, digit):
+        assert digit_of(status_file_name(service, f"{file_name}.xml", digit)) == digit
+
+    @pytest.mark.parametrize("name", ["status_1.xml", "svar.xml", "status_M_a.xml_4.xml", "status_M_a_1.xml\n", ""])
+    def test_what_is_no_status_file_has_no_digit(self, name):
+        assert digit_of(name) is None
