@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from OpenSSL import SSL
 
-from airflow_provider_icsftps.simulator._pyftpdlib import AbstractedFS, TLS_FTPHandler
+from airflow_provider_icsftps.simulator._pyftpdlib import TLS_FTPHandler
 from airflow_provider_icsftps.simulator.data import DataConnection, PassiveListener, TlsEnding
+from airflow_provider_icsftps.simulator.folders import GatewayFolders
 from airflow_provider_icsftps.simulator.gateway import Gateway, RefusedError
 from airflow_provider_icsftps.simulator.uploads import IncomingFile
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE_TLS = {"AUTH", "QUIT", "FEAT"}
+_URGENT = {"ABOR", "STAT", "QUIT"}  # may come behind Telnet's interrupt characters
 _LISTINGS = {"LIST", "NLST", "MLSD"}
 _TRANSFERS = {*_LISTINGS, "RETR", "STOR"}
 _LOOKING = {*_TRANSFERS, "MLST", "SIZE", "MDTM", "DELE", "STAT", "CWD"}
@@ -28,51 +30,6 @@ _NOT_OFFERED = {
     *("PORT", "EPRT", "APPE", "STOU", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT", "REIN"),
     *("SITE", "SITE CHMOD", "SITE HELP", "ALLO"),
 }
-
-
-class GatewayFolders(AbstractedFS):  # type: ignore[misc]  # pyftpdlib has no types
-    """The folders of a login."""
-
-    def chdir(self, path: str) -> None:
-        """Change the login's folder, and not the process's as pyftpdlib does."""
-        if not Path(path).is_dir():
-            raise NotADirectoryError(20, "Not a directory", path)
-        self.cwd = self.fs2ftp(path)
-
-    def get_user_by_uid(self, uid: int) -> str:
-        """Show no names of this machine."""
-        return "gateway"
-
-    get_group_by_gid = get_user_by_uid
-
-
-class Permissions:
-    """
-    What a login may do; in the place of pyftpdlib's authorizer.
-
-    :param gateway: who knows.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
-        """Say whether a login may do something with a path."""
-        return path is not None and self._gateway.may(username, perm, Path(path))
-
-    def get_perms(self, username: str) -> str:
-        """Return what listings show as permissions."""
-        return "elrdw"
-
-    def get_msg_quit(self, username: str) -> str:
-        """Return the words of the reply to QUIT."""
-        return "Goodbye."
-
-    def impersonate_user(self, username: str, password: str) -> None:
-        """Do nothing: there are no users of the machine behind the logins."""
-
-    def terminate_impersonation(self, username: str) -> None:
-        """Do nothing, see above."""
 
 
 class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
@@ -204,6 +161,8 @@ class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyf
         self.gateway.witness.saw(self.number, "client", line)
         if not self._ssl_established and cmd not in _BEFORE_TLS:
             self.respond("550 TLS is required: send AUTH TLS first.")
+        elif cmd not in self.proto_cmds and cmd not in _NOT_OFFERED and cmd[-4:] not in _URGENT:
+            self.respond("500 Command not understood.")  # not repeated: it may be a mistyped PASS
         elif cmd == "USER" and self.authenticated:
             self.respond("503 Already logged in.")
         elif cmd in _NOT_OFFERED:

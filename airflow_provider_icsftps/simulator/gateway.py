@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, check_server_name
 from airflow_provider_icsftps.simulator.accounts import Account, Accounts
-from airflow_provider_icsftps.simulator.backoffice import (
-    REUSED,
-    Answer,
-    Filing,
-    Outage,
-    Rejection,
-    RejectionRule,
-    Rule,
-    answers,
-    files_of,
-)
+from airflow_provider_icsftps.simulator.answering import Answering
+from airflow_provider_icsftps.simulator.backoffice import REUSED, Filing, Rejection, RejectionRule, Rule
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.faults import Faults
+from airflow_provider_icsftps.simulator.journal import (
+    filing_from_data,
+    filing_to_data,
+    upload_from_data,
+    upload_to_data,
+)
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import Witness
 from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord, holds
@@ -33,9 +29,6 @@ from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecor
 CutUploads = Literal["discard", "keep", "accept"]
 ReusedName = Literal["status", "550", "553"]
 Window = Literal["refuse", "421"]
-
-_KEPT_IN_OUTBOX = timedelta(days=30)
-_SWEEP_INTERVAL = timedelta(minutes=1)
 
 
 class RefusedError(Exception):
@@ -84,17 +77,13 @@ class Gateway:
         self.witness = Witness()
         self.window: Window | None = None
         self.lock = threading.RLock()
-        self._rule = rule
+        self._answering = Answering(storage, rule, clock, faults)
         self._rejections: list[RejectionRule] = []
         self._responses: list[tuple[RejectionRule, int]] = []
         self._uploads: list[UploadRecord] = []
         self._last_number = 0
         self._used: set[tuple[str, str]] = set()
         self._incoming: set[tuple[str, str]] = set()
-        self._filings: dict[int, Filing] = {}
-        self._laid: set[tuple[int, int, int]] = set()
-        self._coming: list[Answer] = []
-        self._swept: datetime | None = None
         self._restore()
 
     # --- uploads
@@ -162,7 +151,9 @@ class Gateway:
             os.utime(incoming.path, (now.timestamp(),) * 2)
             rejection = self._rejection(incoming, reused=reused) if taken else None
             if kept and not reused:
-                os.link(incoming.path, self._service_file(incoming))
+                os.link(
+                    incoming.path, self.storage.service_file(incoming.username, incoming.service, incoming.file_name)
+                )
             if not kept:
                 incoming.path.unlink()
             record = UploadRecord(
@@ -179,11 +170,12 @@ class Gateway:
                 ascii=ascii_mode,
                 path=incoming.path if kept else None,
             )
-            filing = self._filing(record, rejection) if taken else None
-            self._keep(record, filing)
-            if filing:
-                self._expect(filing)
+            self._uploads.append(record)
+            self.storage.append("upload", **upload_to_data(record))
             if taken:
+                filing = self._filing(record, rejection)
+                self.storage.append("filing", **filing_to_data(filing))
+                self._answering.expect(filing)
                 return "226 Transfer complete."
             return (
                 f"426 Transfer aborted; {incoming.size} bytes received, the copy was {'kept' if kept else 'discarded'}."
@@ -200,11 +192,6 @@ class Gateway:
         return None
 
     def _filing(self, record: UploadRecord, rejection: Rejection | None) -> Filing:
-        earlier = sum(
-            1
-            for filing in self._filings.values()
-            if filing.rejection and (filing.username, filing.file_name) == (record.username, record.file_name)
-        )
         responses = next(
             (times for rule, times in reversed(self._responses) if rule.matches(record.file_name)),
             self.policy.responses,
@@ -217,69 +204,28 @@ class Gateway:
             received_at=record.received_at,
             rejection=rejection,
             responses=responses,
-            repeat=earlier + 1,
+            repeat=self._answering.rejections(record.username, record.file_name) + 1,
         )
-
-    def _service_file(self, upload: IncomingFile | Filing) -> Path:
-        return self.storage.home(upload.username) / upload.service / upload.file_name
 
     # --- answers
 
     def pump(self) -> None:
         """Lay into the outboxes what is due by now, and remove what is too old."""
         with self.lock:
-            now = self.clock.now()
-            while self._coming and self._coming[0].due <= now:
-                self._lay(heapq.heappop(self._coming))
-            if self._swept is None or now - self._swept >= _SWEEP_INTERVAL:
-                self._swept = now
-                self._expire(now - _KEPT_IN_OUTBOX)
-
-    def _lay(self, answer: Answer) -> None:
-        filing = self._filings[answer.filing]
-        for file in files_of(filing, answer):
-            data = file.data
-            if file.name.startswith("status_") and self.faults.take("garbled_status_file") is not None:
-                data = data[: len(data) // 2]
-            self.storage.lay(self.storage.outbox(filing.username) / file.name, data, file.due)
-        if answer.digit == 1 or (answer.digit == 0 and filing.rejection != REUSED):
-            self._service_file(filing).unlink(missing_ok=True)
-        self._laid.add((answer.filing, answer.digit, answer.number))
-        self.storage.append("laid", upload=answer.filing, digit=answer.digit, number=answer.number)
-
-    def _expire(self, before: datetime) -> None:
-        for username in self.accounts.usernames:
-            for path in self.storage.outbox(username).iterdir():
-                if path.stat().st_mtime < before.timestamp():
-                    path.unlink()
-
-    def _expect(self, filing: Filing) -> None:
-        self._filings[filing.number] = filing
-        for answer in answers(filing, self._rule):
-            if (answer.filing, answer.digit, answer.number) not in self._laid:
-                heapq.heappush(self._coming, answer)
-
-    def _set_rule(self, rule: Rule) -> None:
-        self._rule = rule
-        self._coming.clear()
-        for filing in self._filings.values():
-            self._expect(filing)
+            self._answering.pump()
 
     # --- what can be asked for
 
     def start_outage(self) -> None:
         """Let the customs systems answer nothing from now on."""
         with self.lock:
-            self.pump()
-            if not (self._rule.outages and self._rule.outages[-1].end is None):
-                self._set_rule(replace(self._rule, outages=(*self._rule.outages, Outage(self.clock.now()))))
+            self._answering.pump()
+            self._answering.start_outage()
 
     def end_outage(self) -> None:
         """Let the customs systems answer again, and answer what they owe."""
         with self.lock:
-            if self._rule.outages and self._rule.outages[-1].end is None:
-                ended = replace(self._rule.outages[-1], end=self.clock.now())
-                self._set_rule(replace(self._rule, outages=(*self._rule.outages[:-1], ended)))
+            self._answering.end_outage()
 
     def add_rejection(self, rule: RejectionRule) -> None:
         """
@@ -368,55 +314,35 @@ class Gateway:
             return False
         if folder == DEFAULT_OUTBOX.strip("/"):
             return permission in "rd"
+        if folder not in self.accounts[username].services:
+            return False
         return permission == "w" or (permission == "d" and self.policy.allow_service_delete)
 
     # --- what survives a restart
-
-    def _keep(self, record: UploadRecord, filing: Filing | None) -> None:
-        self._uploads.append(record)
-        values = asdict(record) | {"received_at": record.received_at.isoformat(), "path": record.path is not None}
-        answered: dict[str, Any] | None = None
-        if filing:
-            rejection = asdict(filing.rejection) if filing.rejection else None
-            answered = {"rejection": rejection, "responses": filing.responses, "repeat": filing.repeat}
-        self.storage.append("upload", **values, answered=answered)
 
     def _restore(self) -> None:
         kinds: dict[str, Callable[[dict[str, Any]], None]] = {
             "account": lambda r: self.accounts.add(Account(r["username"], r["password"], tuple(r["services"]))),
             "registered": lambda r: self.accounts.register(r["fingerprint"], r["username"]),
-            "laid": lambda r: self._laid.add((r["upload"], r["digit"], r["number"])),
             "upload": self._restore_upload,
+            "filing": lambda r: filings.append(filing_from_data(r)),
+            "laid": lambda r: self._answering.was_laid(r["upload"], r["digit"], r["number"]),
             "stopped": lambda r: self._catch_up(datetime.fromisoformat(r["at"])),
         }
+        filings: list[Filing] = []
         for record in self.storage.records():
             if restore := kinds.get(record["kind"]):
                 restore(record)
+        for filing in filings:  # at the end, when it is known what was laid
+            self._answering.expect(filing)
         for username in self.accounts.usernames:
             self.storage.make_home(username, self.accounts[username].services)
-        self._set_rule(self._rule)
 
-    def _restore_upload(self, values: dict[str, Any]) -> None:
-        answered = values.pop("answered")
-        del values["kind"]
-        values["received_at"] = datetime.fromisoformat(values["received_at"])
-        values["path"] = self.storage.received(values["number"]) if values["path"] else None
-        record = UploadRecord(**values)
+    def _restore_upload(self, data: dict[str, Any]) -> None:
+        record = upload_from_data(data, self.storage.received(data["number"]))
         self._uploads.append(record)
         self._last_number = max(self._last_number, record.number)
         self._used.add((record.username, record.file_name))
-        if answered:
-            rejection = Rejection(**answered["rejection"]) if answered["rejection"] else None
-            self._filings[record.number] = Filing(
-                number=record.number,
-                username=record.username,
-                service=record.service,
-                file_name=record.file_name,
-                received_at=record.received_at,
-                rejection=rejection,
-                responses=answered["responses"],
-                repeat=answered["repeat"],
-            )
 
     def _catch_up(self, moment: datetime) -> None:
         # the clock of the run before may have been moved ahead

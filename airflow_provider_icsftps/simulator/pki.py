@@ -21,10 +21,10 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
+from airflow_provider_icsftps.simulator.issued import IssuedCertificate, certificate_pem, key_pem, pkcs12_file
 
 ServerCertificate = Literal["good", "expired", "wrong_host"]
 Validity = Literal["now", "expired", "not_yet"]
@@ -46,40 +46,6 @@ def _key(use: str, bits: int = 2048) -> rsa.RSAPrivateKey:  # noqa: ARG001  # on
 
 def _new_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
-
-
-@dataclass(frozen=True)
-class IssuedCertificate:
-    """
-    A client certificate with all that its owner would have been given.
-
-    :param certificate: the certificate, its key and the issuing CA, ready for :class:`GatewaySettings`.
-    :param p12: the PKCS#12 file.
-    :param passphrase: of the PKCS#12 file.
-    :param username: the gateway's name for the owner.
-    :param password: the gateway's password, empty while the certificate is not registered.
-    """
-
-    certificate: ClientCertificate
-    p12: bytes = field(repr=False)
-    passphrase: str = field(repr=False)
-    username: str
-    password: str = field(default="", repr=False)
-
-    @property
-    def key_pem(self) -> bytes:
-        """The private key as PEM (PKCS#8), not encrypted."""
-        return _key_pem(self.certificate.private_key)  # type: ignore[arg-type]  # all keys made here are RSA
-
-    @property
-    def chain_pem(self) -> bytes:
-        """The certificate and its issuing CA as PEM."""
-        return b"".join(_pem(c) for c in (self.certificate.certificate, *self.certificate.chain))
-
-    @property
-    def pem(self) -> bytes:
-        """Key, certificate and issuing CA in one PEM text."""
-        return self.key_pem + self.chain_pem
 
 
 @dataclass(frozen=True)
@@ -126,7 +92,7 @@ class Authority:
     @property
     def pem(self) -> bytes:
         """Key and certificate as PEM."""
-        return _key_pem(self.key) + _pem(self.certificate)
+        return key_pem(self.key) + certificate_pem(self.certificate)
 
 
 @dataclass(frozen=True)
@@ -144,11 +110,15 @@ class PublicKeyInfrastructure:
     server: Authority
 
     @classmethod
-    def create(cls) -> PublicKeyInfrastructure:
-        """Make three new authorities."""
+    def create(cls, state: str = "Den Danske Stat") -> PublicKeyInfrastructure:
+        """
+        Make three new authorities.
+
+        :param state: the first words of the clients' CAs' names.
+        """
         # all roots bear one name, so each needs a key of its own to be a stranger to the others
-        root = Authority.create(_oces_name("Den Danske Stat OCES rod-CA"), _new_key(2048))
-        issuing = Authority.create(_oces_name("Den Danske Stat OCES udstedende-CA 1"), _key("issuing"), root)
+        root = Authority.create(_oces_name(f"{state} OCES rod-CA"), _new_key(2048))
+        issuing = Authority.create(_oces_name(f"{state} OCES udstedende-CA 1"), _key("issuing"), root)
         # a number in the name, so that a client that trusts two simulators does not mix them up
         server_name = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, f"Simulated gateway CA {secrets.token_hex(4)}")]
@@ -158,12 +128,12 @@ class PublicKeyInfrastructure:
     @property
     def server_ca_pem(self) -> str:
         """The server's CA as PEM text, for clients to trust."""
-        return _pem(self.server.certificate).decode()
+        return certificate_pem(self.server.certificate).decode()
 
     @property
     def client_ca_pem(self) -> bytes:
         """The clients' root CA as PEM, for the server to trust."""
-        return _pem(self.root.certificate)
+        return certificate_pem(self.root.certificate)
 
     def server_pem(self, kind: ServerCertificate = "good") -> bytes:
         """
@@ -185,7 +155,7 @@ class PublicKeyInfrastructure:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(_key_usage(authority=False), critical=True)
         )
-        return _key_pem(key) + _pem(_sign(builder, self.server.key))
+        return key_pem(key) + certificate_pem(_sign(builder, self.server.key))
 
     def issue(
         self,
@@ -222,7 +192,7 @@ class PublicKeyInfrastructure:
         certificate = ClientCertificate(leaf, key, chain)
         passphrase = secrets.token_urlsafe(12)
         return IssuedCertificate(
-            certificate, _pkcs12(certificate, passphrase), passphrase, certificate.username or identifier
+            certificate, pkcs12_file(certificate, passphrase), passphrase, certificate.username or identifier
         )
 
 
@@ -302,30 +272,3 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 def _sign(builder: x509.CertificateBuilder, key: rsa.RSAPrivateKey) -> x509.Certificate:
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
     return builder.sign(key, hashes.SHA256(), rsa_padding=pss)
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _key_pem(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _pkcs12(certificate: ClientCertificate, passphrase: str) -> bytes:
-    # a random passphrase of a throwaway certificate needs no slow derivation
-    encryption = (
-        serialization.PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(100)
-        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-        .build(passphrase.encode())
-    )
-    return pkcs12.serialize_key_and_certificates(
-        b"simulator",
-        certificate.private_key,  # type: ignore[arg-type]  # all keys made here are RSA
-        certificate.certificate,
-        certificate.chain,
-        encryption,
-    )

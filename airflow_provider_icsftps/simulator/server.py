@@ -13,8 +13,9 @@ from typing import Any
 from OpenSSL import SSL
 
 from airflow_provider_icsftps.simulator._pyftpdlib import FTPServer, IOLoop
-from airflow_provider_icsftps.simulator.control import ControlConnection, Permissions
+from airflow_provider_icsftps.simulator.control import ControlConnection
 from airflow_provider_icsftps.simulator.data import DataConnection
+from airflow_provider_icsftps.simulator.folders import Permissions
 from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.pki import PublicKeyInfrastructure, ServerCertificate
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import secrets
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +14,14 @@ from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_serv
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.simulator.accounts import Accounts
 from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rejection, RejectionRule, Rule
+from airflow_provider_icsftps.simulator.clients import Clients, airflow_connection, write_credentials
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.faults import Faults
 from airflow_provider_icsftps.simulator.gateway import CutUploads, Gateway, Policy, ReusedName, Window
-from airflow_provider_icsftps.simulator.pki import (
-    Authority,
-    IssuedCertificate,
-    PublicKeyInfrastructure,
-    ServerCertificate,
-    Validity,
-)
+from airflow_provider_icsftps.simulator.issued import IssuedCertificate
+from airflow_provider_icsftps.simulator.pki import ServerCertificate, Validity
 from airflow_provider_icsftps.simulator.server import Server
-from airflow_provider_icsftps.simulator.storage import Storage, write_private
+from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import ConnectionCounts, TranscriptEntry
 from airflow_provider_icsftps.simulator.uploads import UploadRecord
 
@@ -95,8 +86,7 @@ class GatewaySimulator:
         self._tls_versions = tuple(tls_versions)
         self._lock_after = lock_after
         self._server_certificate = server_certificate
-        self._clients: list[IssuedCertificate] = []
-        self._parts: tuple[Gateway, PublicKeyInfrastructure, Server] | None = None
+        self._parts: tuple[Gateway, Clients, Server] | None = None
         self._running = False
 
     # --- life
@@ -112,10 +102,10 @@ class GatewaySimulator:
         storage = Storage(self._directory)
         try:
             gateway = Gateway(storage, Accounts(self._lock_after), self._policy, self._rule, self.clock, self.faults)
-            pki = self._restore_pki(storage)
+            clients = Clients(gateway)
             server = Server(
                 gateway,
-                pki,
+                clients.pki,
                 *self._address,
                 self._data_ports,
                 self._tls_versions,
@@ -125,8 +115,8 @@ class GatewaySimulator:
         except BaseException:
             storage.close()
             raise
-        self._parts = gateway, pki, server
-        if not self._clients:
+        self._parts = gateway, clients, server
+        if clients.default is None:
             self.client_certificate()
         self._running = True
         server.start()
@@ -169,12 +159,14 @@ class GatewaySimulator:
     @property
     def ca_pem(self) -> str:
         """The CA of the server certificate, as PEM text."""
-        return self._pki.server_ca_pem
+        return self._clients.pki.server_ca_pem
 
     @property
     def default_client(self) -> IssuedCertificate:
         """The client that :meth:`settings` and :meth:`connection` are for unless told otherwise."""
-        return self._clients[0]
+        client = self._clients.default
+        assert client is not None  # noqa: S101  # start() makes one
+        return client
 
     def client_certificate(
         self,
@@ -208,36 +200,19 @@ class GatewaySimulator:
         :param register: whether the gateway knows it.
         :param stranger: issue it from another CA, which the gateway does not trust.
         """
-        if identifier is None:
-            oces2 = kind.name.startswith("OCES2")
-            identifier = str(secrets.randbelow(90_000_000) + 10_000_000) if oces2 else str(uuid.uuid4())
-        authority = PublicKeyInfrastructure.create() if stranger else self._pki
-        issued = authority.issue(
+        return self._clients.issue(
             kind,
+            identifier,
+            password,
+            services or self.services,
+            register=register,
+            stranger=stranger,
             cvr=cvr,
-            identifier=identifier,
             company=company,
             validity=validity,
             with_chain=with_chain,
             key_bits=key_bits,
         )
-        gateway = self._gateway
-        with gateway.lock:
-            if issued.username in gateway.accounts:
-                password = password or gateway.accounts[issued.username].password
-            issued = replace(issued, password=password or secrets.token_urlsafe(12))
-            if register:
-                gateway.add_account(issued.username, issued.password, services or self.services)
-                gateway.register(issued.certificate.fingerprint, issued.username)
-                gateway.storage.append(
-                    "client",
-                    p12=base64.b64encode(issued.p12).decode(),
-                    passphrase=issued.passphrase,
-                    username=issued.username,
-                    password=issued.password,
-                )
-                self._clients.append(issued)
-        return issued
 
     def settings(
         self, certificate: IssuedCertificate | ClientCertificate | None = None, **overrides: Any
@@ -265,19 +240,7 @@ class GatewaySimulator:
 
         :param certificate: who connects; by default the default client.
         """
-        issued = self._issued(certificate)
-        return {
-            "conn_type": "icsftps",
-            "host": self.host,
-            "port": self.port,
-            "login": issued.username,
-            "password": issued.password,
-            "extra": {
-                "private_key_p12": base64.b64encode(issued.p12).decode(),
-                "private_key_passphrase": issued.passphrase,
-                "ca_pem": self.ca_pem,
-            },
-        }
+        return airflow_connection(self._issued(certificate), self.host, self.port, self.ca_pem)
 
     def write_credentials(
         self, folder: Path, certificate: IssuedCertificate | ClientCertificate | None = None
@@ -291,19 +254,7 @@ class GatewaySimulator:
         :return: file name to path.
         """
         issued = self._issued(certificate)
-        files = {
-            "client.p12": issued.p12,
-            "client.pem": issued.chain_pem,
-            "client-key.pem": issued.key_pem,
-            "ca.pem": self.ca_pem.encode(),
-            "connection.json": json.dumps(self.connection(issued), indent=2).encode() + b"\n",
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        written = {}
-        for name, data in files.items():
-            written[name] = folder / name
-            write_private(folder / name, data)
-        return written
+        return write_credentials(folder, issued, self.ca_pem, self.connection(issued))
 
     # --- what happened
 
@@ -413,7 +364,7 @@ class GatewaySimulator:
         return self._started[0]
 
     @property
-    def _pki(self) -> PublicKeyInfrastructure:
+    def _clients(self) -> Clients:
         return self._started[1]
 
     @property
@@ -421,7 +372,7 @@ class GatewaySimulator:
         return self._started[2]
 
     @property
-    def _started(self) -> tuple[Gateway, PublicKeyInfrastructure, Server]:
+    def _started(self) -> tuple[Gateway, Clients, Server]:
         if self._parts is None:
             raise RuntimeError("The simulator has not been started; use it in a with statement")
         return self._parts
@@ -429,27 +380,4 @@ class GatewaySimulator:
     def _issued(self, certificate: IssuedCertificate | ClientCertificate | None) -> IssuedCertificate:
         if certificate is None:
             return self.default_client
-        if isinstance(certificate, IssuedCertificate):
-            return certificate
-        for issued in self._clients:
-            if issued.certificate.fingerprint == certificate.fingerprint:
-                return issued
-        raise ValueError(f"{certificate!r} was not issued by this simulator")
-
-    def _restore_pki(self, storage: Storage) -> PublicKeyInfrastructure:
-        pki: PublicKeyInfrastructure | None = None
-        for record in storage.records():
-            if record["kind"] == "authorities":
-                pems = (record[name].encode() for name in ("root", "issuing", "server"))
-                pki = PublicKeyInfrastructure(*map(Authority.from_pem, pems))
-            elif record["kind"] == "client":
-                p12 = base64.b64decode(record["p12"])
-                certificate = ClientCertificate.from_pkcs12(p12, record["passphrase"])
-                self._clients.append(
-                    IssuedCertificate(certificate, p12, record["passphrase"], record["username"], record["password"])
-                )
-        if pki is None:
-            pki = PublicKeyInfrastructure.create()
-            authorities = {"root": pki.root, "issuing": pki.issuing, "server": pki.server}
-            storage.append("authorities", **{name: a.pem.decode() for name, a in authorities.items()})
-        return pki
+        return certificate if isinstance(certificate, IssuedCertificate) else self._clients.find(certificate)

@@ -34,8 +34,11 @@ class Storage:
         self.directory = Path(directory or self._temporary.name).resolve()  # type: ignore[union-attr]  # one of the two is set
         for folder in ("homes", "received", "tls"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self.directory / "record.jsonl", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
-        self._record: BinaryIO = os.fdopen(descriptor, "ab")
+        descriptor = os.open(self.directory / "record.jsonl", os.O_APPEND | os.O_CREAT | os.O_RDWR, 0o600)
+        self._record: BinaryIO = os.fdopen(descriptor, "ab+")
+        self._record.seek(0)
+        # a crash may have left half a line
+        self._record.truncate(self._record.read().rfind(b"\n") + 1)
 
     def close(self) -> None:
         """Close the record and remove a temporary directory."""
@@ -44,12 +47,9 @@ class Storage:
             self._temporary.cleanup()
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Read what was recorded, in order; a last line cut short by a crash is left out."""
+        """Read what was recorded, in order."""
         for line in (self.directory / "record.jsonl").read_bytes().splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return
+            yield json.loads(line)
 
     def append(self, kind: str, **values: Any) -> None:
         """
@@ -87,6 +87,20 @@ class Storage:
         :param username: whose.
         """
         return self.home(username) / DEFAULT_OUTBOX.strip("/")
+
+    def outbox_files(self) -> list[Path]:
+        """List the files in all outboxes."""
+        return list(self.directory.glob(f"homes/*{DEFAULT_OUTBOX}/*"))
+
+    def service_file(self, username: str, service: str, file_name: str) -> Path:
+        """
+        Return where an upload can be seen until it is taken on.
+
+        :param username: whose.
+        :param service: the service folder.
+        :param file_name: its name.
+        """
+        return self.home(username) / service / file_name
 
     def make_home(self, username: str, services: tuple[str, ...]) -> None:
         """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 _KEPT = 10_000
-_SECRET = re.compile(r"\b(PASS|ACCT)\b.*", re.IGNORECASE | re.DOTALL)
+_SECRET = re.compile(r"^(\W*(?:PASS|ACCT)\b).*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)

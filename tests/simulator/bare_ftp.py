@@ -21,7 +21,11 @@ class Client(ftplib.FTP_TLS):
         connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
         if self._prot_p:
             session = self.sock.session if self.reuse else None
-            connection = self.context.wrap_socket(connection, server_hostname=self.host, session=session)
+            try:
+                connection = self.context.wrap_socket(connection, server_hostname=self.host, session=session)
+            except OSError:
+                connection.close()
+                raise
         return connection, size
 
     def names(self, folder: str = "/out") -> list[str]:
@@ -51,9 +55,6 @@ class Client(ftplib.FTP_TLS):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # the descriptor itself, because SSLSocket offers no way to close without its own ending
         socket.socket(fileno=connection.detach()).close()
-        return self.getresp_any()
-
-    def getresp_any(self) -> str:
         return self.getmultiline()
 
 
@@ -77,9 +78,13 @@ def connect(
     issued = issued or sim.default_client
     client = Client(context=context(sim, issued), timeout=5, encoding="utf-8")
     client.reuse = reuse
-    client.connect(sim.host, sim.port)
-    client.auth()
-    if login:
-        client.login(issued.username, issued.password)
-        client.prot_p()
+    try:
+        client.connect(sim.host, sim.port)
+        client.auth()
+        if login:
+            client.login(issued.username, issued.password)
+            client.prot_p()
+    except Exception:
+        client.close()
+        raise
     return client

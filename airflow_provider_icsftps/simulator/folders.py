@@ -1,0 +1,53 @@
+"""What a login sees of the disk, and what it may do there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_provider_icsftps.simulator._pyftpdlib import AbstractedFS
+from airflow_provider_icsftps.simulator.gateway import Gateway
+
+
+class GatewayFolders(AbstractedFS):  # type: ignore[misc]  # pyftpdlib has no types
+    """The folders of a login."""
+
+    def chdir(self, path: str) -> None:
+        """Change the login's folder, and not the process's as pyftpdlib does."""
+        if not Path(path).is_dir():
+            raise NotADirectoryError(20, "Not a directory", path)
+        self.cwd = self.fs2ftp(path)
+
+    def get_user_by_uid(self, uid: int) -> str:
+        """Show no names of this machine."""
+        return "gateway"
+
+    get_group_by_gid = get_user_by_uid
+
+
+class Permissions:
+    """
+    What a login may do; in the place of pyftpdlib's authorizer.
+
+    :param gateway: who knows.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
+        """Say whether a login may do something with a path."""
+        return path is not None and self._gateway.may(username, perm, Path(path))
+
+    def get_perms(self, username: str) -> str:
+        """Return what listings show as permissions."""
+        return "elrdw"
+
+    def get_msg_quit(self, username: str) -> str:
+        """Return the words of the reply to QUIT."""
+        return "Goodbye."
+
+    def impersonate_user(self, username: str, password: str) -> None:
+        """Do nothing: there are no users of the machine behind the logins."""
+
+    def terminate_impersonation(self, username: str) -> None:
+        """Do nothing, see above."""
