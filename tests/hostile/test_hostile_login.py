@@ -1,0 +1,251 @@
+"""Gateways that cannot be trusted, refuse us, or are no FTPS gateway at all: nothing is sent that should not be."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import pytest
+from expectations import PASSWORD, refused
+from scripted_server import HOST, Conversation, ScriptedServer, server_context
+
+from airflow_provider_icsftps.exceptions import (
+    GatewayProtocolError,
+    GatewayRefusedError,
+    GatewayTimeoutError,
+    GatewayUnavailableError,
+    LoginRefusedError,
+    UntrustedGatewayError,
+)
+from airflow_provider_icsftps.gateway import GatewaySettings
+from airflow_provider_icsftps.gateway.submission import Transfer
+
+
+def test_a_good_gateway_hears_these_commands_and_only_auth_tls_in_clear(pki, client):
+    with ScriptedServer(pki) as server:
+        gateway = client(server)
+        gateway.connect()
+        gateway.close()
+        username = gateway.settings.username
+    assert server.in_clear == b"AUTH TLS\r\n"
+    assert [
+        "AUTH TLS",
+        f"USER {username}",
+        f"PASS {PASSWORD}",
+        "PBSZ 0",
+        "PROT P",
+        "TYPE I",
+        "QUIT",
+    ] == server.lines
+
+
+# ------------------------------------------------------------ TLS that is not good enough
+
+
+def test_a_gateway_with_tls_1_3_only_is_refused(pki, client):
+    context = server_context(pki.server_file, pki.ca_file, ssl.TLSVersion.TLSv1_3)
+    with (
+        ScriptedServer(pki, context=context) as server,
+        refused(UntrustedGatewayError, server.address, "TLS 1.2"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+def test_a_server_whose_ca_is_unknown_is_refused(pki, strangers, client):
+    context = server_context(strangers.server_file, pki.ca_file)
+    with (
+        ScriptedServer(pki, context=context) as server,
+        refused(UntrustedGatewayError, server.address, "ca_pem"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+def test_a_server_certificate_for_another_host_is_refused(pki, client):
+    other = pki.new_server_file("elsewhere", names=("gateway.example",), addresses=("192.0.2.1",))
+    with (
+        ScriptedServer(pki, context=server_context(other, pki.ca_file)) as server,
+        refused(UntrustedGatewayError, server.address, "host name"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+def test_an_expired_server_certificate_is_refused(pki, client):
+    expired = pki.new_server_file("expired", expired=True)
+    with (
+        ScriptedServer(pki, context=server_context(expired, pki.ca_file)) as server,
+        refused(UntrustedGatewayError, server.address, "expired"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+def test_what_is_not_tls_behind_the_234_is_no_tls(pki, client):
+    def babble(talk: Conversation, _: str) -> None:
+        talk.say("234 go on")
+        talk.control.recv(4096)  # the ClientHello
+        talk.say("220 I do not know what you mean")
+        talk.control.recv(4096)
+
+    with (
+        ScriptedServer(pki, {"AUTH": babble}) as server,
+        refused(GatewayProtocolError, server.address, "not TLS"),
+    ):
+        client(server).connect()
+
+
+def test_text_in_clear_behind_the_234_is_refused_and_nothing_more_is_sent(pki, client):
+    seen = bytearray()
+
+    def inject(talk: Conversation, _: str) -> None:
+        talk.say("234 go on", "230 you are logged in")  # one segment
+        while block := talk.control.recv(4096):
+            seen.extend(block)
+
+    with (
+        ScriptedServer(pki, {"AUTH": inject}) as server,
+        refused(UntrustedGatewayError, server.address, "tampering"),
+    ):
+        client(server).connect()
+    assert seen == b""
+    assert server.in_clear == b"AUTH TLS\r\n"
+
+
+def test_an_answer_that_lies_ready_before_it_is_asked_for_does_not_log_in(pki, client):
+    """220 and a forged 234 in one segment: the real 234 is then no TLS."""
+    with (
+        ScriptedServer(pki, {"CONNECT": "220 ready\r\n234 go on"}) as server,
+        refused(GatewayProtocolError, server.address, "not TLS"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+# ------------------------------------------------------------ refused
+
+
+def test_a_client_certificate_that_the_gateway_does_not_know_is_a_refused_login(pki, strangers, client):
+    context = server_context(pki.server_file, strangers.ca_file)
+    with ScriptedServer(pki, context=context) as server:
+        gateway = client(server)
+        with refused(LoginRefusedError, server.address, "client certificate", "registered"):
+            gateway.connect()
+        with refused(LoginRefusedError, server.address, "client certificate"):
+            gateway.list_outbox()
+    assert server.connections == 1
+
+
+def test_a_refused_password_is_sent_once_whatever_is_called_then(pki, client, folder):
+    with ScriptedServer(pki, {"PASS": "530 Login incorrect."}) as server:
+        gateway = client(server)
+        for verb in (
+            gateway.connect,
+            gateway.connect,
+            gateway.list_outbox,
+            lambda: gateway.upload(b"x", service="Manifest", file_name="a.xml"),
+            lambda: gateway.download("a.xml", folder / "a.xml"),
+            lambda: gateway.delete("a.xml"),
+        ):
+            with refused(LoginRefusedError, server.address, "530", "password"):
+                verb()
+    assert server.commands.count("PASS") == 1
+    assert server.connections == 1
+    assert gateway.last_transfer == Transfer.NONE
+
+
+def test_530_at_user_is_a_refused_login_and_no_password_is_sent(pki, client):
+    with (
+        ScriptedServer(pki, {"USER": "530 not you"}) as server,
+        refused(LoginRefusedError, server.address, "530 not you", "username"),
+    ):
+        client(server).connect()
+    assert server.commands.count("PASS") == 0
+
+
+def test_a_gateway_that_is_content_with_the_certificate_gets_no_password(pki, client):
+    with ScriptedServer(pki, {"USER": "232 authorized by certificate"}) as server:
+        client(server).connect()
+    assert server.commands.count("PASS") == 0
+
+
+def test_a_gateway_that_does_not_protect_data_is_not_used(pki, client):
+    with (
+        ScriptedServer(pki, {"PROT": "536 no such level"}) as server,
+        refused(GatewayRefusedError, server.address, "536"),
+    ):
+        client(server).connect()
+    assert server.lines[-1] == "PROT P"
+
+
+# ------------------------------------------------------------ not there, or not now
+
+
+def test_421_for_a_greeting_is_worth_another_try(pki, client):
+    with (
+        ScriptedServer(pki, {"CONNECT": "421 too many users"}) as server,
+        refused(GatewayUnavailableError, server.address, "421 too many users", "later"),
+    ):
+        client(server).connect()
+    assert server.lines == []
+
+
+def test_421_for_the_password_is_no_refused_login(pki, client):
+    with ScriptedServer(pki, {"PASS": "421 too many users"}) as server:
+        gateway = client(server)
+        for _ in range(2):
+            with refused(GatewayUnavailableError, server.address, "421 too many users"):
+                gateway.connect()
+    assert server.connections == 2
+
+
+def test_a_refused_connection_names_host_and_port(client):
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+    with refused(GatewayUnavailableError, f"{HOST}:{port}", "firewall"):
+        client(port).connect()
+
+
+def test_a_host_that_does_not_exist_is_named(settings, client):
+    with refused(GatewayUnavailableError, "no-such-host.invalid:6381", "DNS", seconds=20):
+        client(6381, host="no-such-host.invalid").connect()
+
+
+def test_an_implicit_tls_server_never_greets_and_times_out(pki, client):
+    def implicit(talk: Conversation, _: str) -> None:
+        talk.start_tls()  # waits for a ClientHello that never comes
+
+    with (
+        ScriptedServer(pki, {"CONNECT": implicit}) as server,
+        refused(GatewayTimeoutError, server.address, "no answer in time"),
+    ):
+        client(server).connect()
+    assert server.in_clear == b""
+
+
+def test_a_handshake_that_never_goes_on_times_out(pki, client):
+    def silent(talk: Conversation, _: str) -> None:
+        talk.say("234 go on")
+        while talk.control.recv(4096):
+            pass
+
+    with (
+        ScriptedServer(pki, {"AUTH": silent}) as server,
+        refused(GatewayTimeoutError, server.address, "TLS handshake"),
+    ):
+        client(server).connect()
+
+
+@pytest.mark.parametrize("command", ["AUTH", "USER", "PASS", "PROT", "TYPE"])
+def test_a_connection_closed_instead_of_an_answer_is_worth_another_try(pki, client, command):
+    with (
+        ScriptedServer(pki, {command: lambda talk, _: talk.drop()}) as server,
+        refused(GatewayUnavailableError, server.address, "later"),
+    ):
+        client(server).connect()
+
+
+def test_settings_never_print_the_password(settings):
+    made: GatewaySettings = settings(6381)
+    assert PASSWORD not in repr(made)
