@@ -30,10 +30,14 @@ class Clients:
         self._issued: list[IssuedCertificate] = []
         self.pki = self._restore(gateway.storage)
 
+    def __len__(self) -> int:
+        """Count the registered clients."""
+        return len(self._issued)
+
     @property
-    def default(self) -> IssuedCertificate | None:
-        """The first client, if there is one."""
-        return self._issued[0] if self._issued else None
+    def default(self) -> IssuedCertificate:
+        """The first client."""
+        return self._issued[0]
 
     def find(self, certificate: ClientCertificate) -> IssuedCertificate:
         """

@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from OpenSSL import SSL
 
 from airflow_provider_icsftps.simulator._pyftpdlib import TLS_FTPHandler
-from airflow_provider_icsftps.simulator.data import DataConnection, PassiveListener, TlsEnding
 from airflow_provider_icsftps.simulator.folders import GatewayFolders
-from airflow_provider_icsftps.simulator.gateway import Gateway, RefusedError
-from airflow_provider_icsftps.simulator.uploads import IncomingFile
+from airflow_provider_icsftps.simulator.policy import RefusedError
+from airflow_provider_icsftps.simulator.transfers import LISTINGS, TransferringConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE_TLS = {"AUTH", "QUIT", "FEAT"}
 _URGENT = {"ABOR", "STAT", "QUIT"}  # may come behind Telnet's interrupt characters
-_LISTINGS = {"LIST", "NLST", "MLSD"}
-_TRANSFERS = {*_LISTINGS, "RETR", "STOR"}
+_TRANSFERS = {*LISTINGS, "RETR", "STOR"}
 _LOOKING = {*_TRANSFERS, "MLST", "SIZE", "MDTM", "DELE", "STAT", "CWD"}
 _NOT_OFFERED = {
     *("PORT", "EPRT", "APPE", "STOU", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT", "REIN"),
@@ -32,30 +30,19 @@ _NOT_OFFERED = {
 }
 
 
-class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
+class ControlConnection(TransferringConnection):
     """One control connection. Each simulator makes a subclass that carries its own values."""
 
-    gateway: ClassVar[Gateway]
     keep_error: ClassVar[Callable[[BaseException], None]]
     choose_context: ClassVar[Callable[[], SSL.Context]]
 
     abstracted_fs = GatewayFolders
-    dtp_handler = DataConnection
-    passive_dtp = PassiveListener
     banner = "Simulated FTPS gateway ready."
-    use_sendfile = False
     tls_control_required = True
     tls_data_required = True
     auth_failed_timeout = 0
-    # what pyftpdlib keeps in a connection
-    username: str
     ac_in_buffer: bytes
-    data_channel: DataConnection | None
-    _dtp_acceptor: PassiveListener | None
-    _in_dtp_queue: tuple[IncomingFile, str] | None
-    _out_dtp_queue: tuple[Any, bool, Any, str] | None
     _in_buffer: list[bytes]
-    _restart_position: int
 
     proto_cmds: dict[str, Any] = {  # noqa: RUF012  # replaced, never changed
         name: command for name, command in TLS_FTPHandler.proto_cmds.items() if name not in _NOT_OFFERED
@@ -63,8 +50,6 @@ class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyf
 
     def __init__(self, conn: socket.socket, server: Any, ioloop: Any = None) -> None:
         self.number = self.gateway.witness.count("accepted")
-        self._broken_listing: str | None = None
-        self.held_open: list[int] = []
         self._fingerprint = ""
         super().__init__(conn, server, ioloop)
         if self.gateway.faults.take("no_mlsd") is not None:
@@ -104,11 +89,6 @@ class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyf
                 os.close(descriptor)
             self.held_open.clear()
         super().close()
-
-    def abandon(self) -> None:
-        """Drop the connection without a word."""
-        self.bare_end = True
-        self.close()
 
     # --- words
 
@@ -246,90 +226,3 @@ class ControlConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyf
         else:
             self._shutdown_connecting_dtp()
             self.respond("225 No transfer to abort.")
-
-    # --- transfers
-
-    @property
-    def _transferring(self) -> bool:
-        return any(x is not None for x in (self.data_channel, self._in_dtp_queue, self._out_dtp_queue))
-
-    def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
-        """Begin a download or a listing."""
-        if cmd in _LISTINGS:
-            self.gateway.witness.count("listings")
-            if fault := self.gateway.faults.take("half_written_listing"):
-                data = _drain(data) if isproducer else data
-                data, isproducer = data[: len(data) // 2], False
-                self._broken_listing = fault["reply"]
-        super().push_dtp_data(data, isproducer, file, cmd)
-        self._open_data_connection()
-
-    def _open_data_connection(self) -> None:
-        if self._dtp_acceptor is not None:
-            self._dtp_acceptor.open()
-
-    def _on_dtp_connection(self) -> None:
-        # pyftpdlib would begin the transfer before the TLS handshake; it begins in start_transfer
-        if self._dtp_acceptor is not None:
-            self._dtp_acceptor.close()
-            self._dtp_acceptor = None
-
-    def start_transfer(self) -> None:
-        """Begin the transfer on a data connection whose handshake is done."""
-        channel = self.data_channel
-        if channel is None:
-            return
-        if self._out_dtp_queue is not None and self._out_dtp_queue[3] == "RETR":
-            channel.limit_download()
-        if self._broken_listing:
-            channel.break_off(self._broken_listing)
-            self._broken_listing = None
-        super()._on_dtp_connection()
-
-    def give_up_transfer(self, reply: str) -> None:
-        """
-        End a transfer that cannot be made or finished.
-
-        :param reply: what to tell the client.
-        """
-        channel = self.data_channel
-        if channel is not None:
-            channel.give_up(reply)
-        else:
-            self.respond(reply)
-        self._drop_waiting()
-        self._shutdown_connecting_dtp()
-
-    def data_connection_missed(self) -> None:
-        """End the wait for a data connection that does not come."""
-        if self._transferring:
-            self.give_up_transfer("425 No data connection came.")
-        else:
-            self._shutdown_connecting_dtp()
-
-    def end_upload(self, incoming: IncomingFile, *, whole: bool) -> str:
-        """
-        Hand an upload that has ended to the gateway.
-
-        :param incoming: the upload.
-        :param whole: whether close_notify came.
-        :return: the reply.
-        """
-        reply = self.gateway.end_upload(incoming, whole=whole, ascii_mode=self._current_type == "a")
-        if whole and self.gateway.faults.take("drop_control_before_226") is not None:
-            self.ioloop.call_later(0, self.abandon)
-            return ""
-        return reply
-
-    def _drop_waiting(self) -> None:
-        if self._in_dtp_queue is not None:
-            self.gateway.drop_upload(self._in_dtp_queue[0])
-            self._in_dtp_queue = None
-        if self._out_dtp_queue is not None:
-            if self._out_dtp_queue[2] is not None:
-                self._out_dtp_queue[2].close()
-            self._out_dtp_queue = None
-
-
-def _drain(producer: Any) -> bytes:
-    return b"".join(iter(producer.more, b""))

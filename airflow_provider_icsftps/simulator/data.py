@@ -20,15 +20,15 @@ from airflow_provider_icsftps.simulator._pyftpdlib import PassiveDTP, RetryError
 from airflow_provider_icsftps.simulator.uploads import IncomingFile
 
 if TYPE_CHECKING:
-    from airflow_provider_icsftps.simulator.control import ControlConnection
+    from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 
 
 class PassiveListener(PassiveDTP):  # type: ignore[misc]  # pyftpdlib has no types
     """The socket behind PASV or EPSV. It accepts only after :meth:`open`."""
 
-    cmd_channel: ControlConnection
+    cmd_channel: TransferringConnection
 
-    def __init__(self, cmd_channel: ControlConnection, extmode: bool = False) -> None:
+    def __init__(self, cmd_channel: TransferringConnection, extmode: bool = False) -> None:
         super().__init__(cmd_channel, extmode)
         self.del_channel()
 
@@ -79,7 +79,7 @@ class TlsEnding:
 class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
     """One data connection."""
 
-    cmd_channel: ControlConnection
+    cmd_channel: TransferringConnection
     # what pyftpdlib keeps in a connection
     file_obj: Any
     receive: bool
@@ -90,7 +90,7 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
     #: Whether TLS session reuse is demanded; set for each simulator.
     require_session_reuse = True
 
-    def __init__(self, sock: socket.socket, cmd_channel: ControlConnection) -> None:
+    def __init__(self, sock: socket.socket, cmd_channel: TransferringConnection) -> None:
         self._close_notify = False
         self._concluded = False
         self._limit: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX
 from airflow_provider_icsftps.simulator._pyftpdlib import AbstractedFS
 from airflow_provider_icsftps.simulator.gateway import Gateway
 
@@ -35,8 +36,24 @@ class Permissions:
         self._gateway = gateway
 
     def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
-        """Say whether a login may do something with a path."""
-        return path is not None and self._gateway.may(username, perm, Path(path))
+        """
+        Say whether a login may do something with a path.
+
+        :param username: who.
+        :param perm: pyftpdlib's letter: ``e`` enter, ``l`` list, ``r`` read, ``w`` write, ``d`` delete.
+        :param path: the real path.
+        """
+        if perm in "el":
+            return True
+        home = self._gateway.storage.home(username)
+        folder, *rest = Path(path or home).relative_to(home).parts or ("",)
+        if len(rest) != 1:
+            return False
+        if folder == DEFAULT_OUTBOX.strip("/"):
+            return perm in "rd"
+        if folder not in self._gateway.accounts[username].services:
+            return False
+        return perm == "w" or (perm == "d" and self._gateway.policy.allow_service_delete)
 
     def get_perms(self, username: str) -> str:
         """Return what listings show as permissions."""

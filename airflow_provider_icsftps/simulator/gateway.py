@@ -5,53 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, check_server_name
+from airflow_provider_icsftps.gateway.names import check_server_name
+from airflow_provider_icsftps.simulator import journal
 from airflow_provider_icsftps.simulator.accounts import Account, Accounts
 from airflow_provider_icsftps.simulator.answering import Answering
 from airflow_provider_icsftps.simulator.backoffice import REUSED, Filing, Rejection, RejectionRule, Rule
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.faults import Faults
-from airflow_provider_icsftps.simulator.journal import (
-    filing_from_data,
-    filing_to_data,
-    upload_from_data,
-    upload_to_data,
-)
+from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window, outcome
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import Witness
 from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord, holds
-
-CutUploads = Literal["discard", "keep", "accept"]
-ReusedName = Literal["status", "550", "553"]
-Window = Literal["refuse", "421"]
-
-
-class RefusedError(Exception):
-    """A command is refused; the text is the reply, code included."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """
-    How the gateway treats uploads; see :class:`GatewaySimulator` for the meaning of each.
-
-    :param legacy: it takes no uploads.
-    :param reused_name: how a used name is turned down.
-    :param cut_uploads: how a cut upload is treated.
-    :param allow_service_delete: whether files in service folders may be deleted.
-    :param responses: how many responses a filing gets.
-    """
-
-    legacy: bool = False
-    reused_name: ReusedName = "status"
-    cut_uploads: CutUploads = "discard"
-    allow_service_delete: bool = False
-    responses: int = 1
 
 
 class Gateway:
@@ -166,15 +133,15 @@ class Gateway:
                 received_at=now,
                 whole=whole,
                 filed=taken and rejection is None,
-                outcome=_outcome(whole=whole, taken=taken, kept=kept, rejection=rejection),
+                outcome=outcome(whole=whole, taken=taken, kept=kept, rejection=rejection),
                 ascii=ascii_mode,
                 path=incoming.path if kept else None,
             )
             self._uploads.append(record)
-            self.storage.append("upload", **upload_to_data(record))
+            self.storage.append("upload", **journal.upload_to_data(record))
             if taken:
                 filing = self._filing(record, rejection)
-                self.storage.append("filing", **filing_to_data(filing))
+                self.storage.append("filing", **journal.filing_to_data(filing))
                 self._answering.expect(filing)
                 return "226 Transfer complete."
             return (
@@ -299,25 +266,6 @@ class Gateway:
             self.pump()
             return sorted(path.name for path in self.storage.outbox(username).iterdir())
 
-    def may(self, username: str, permission: str, path: Path) -> bool:
-        """
-        Say whether a login may do something.
-
-        :param username: who.
-        :param permission: pyftpdlib's letter for it: ``e`` enter, ``l`` list, ``r`` read, ``w`` write, ``d`` delete.
-        :param path: the real path.
-        """
-        if permission in "el":
-            return True
-        folder, *rest = path.relative_to(self.storage.home(username)).parts or ("",)
-        if len(rest) != 1:
-            return False
-        if folder == DEFAULT_OUTBOX.strip("/"):
-            return permission in "rd"
-        if folder not in self.accounts[username].services:
-            return False
-        return permission == "w" or (permission == "d" and self.policy.allow_service_delete)
-
     # --- what survives a restart
 
     def _restore(self) -> None:
@@ -325,7 +273,7 @@ class Gateway:
             "account": lambda r: self.accounts.add(Account(r["username"], r["password"], tuple(r["services"]))),
             "registered": lambda r: self.accounts.register(r["fingerprint"], r["username"]),
             "upload": self._restore_upload,
-            "filing": lambda r: filings.append(filing_from_data(r)),
+            "filing": lambda r: filings.append(journal.filing_from_data(r)),
             "laid": lambda r: self._answering.was_laid(r["upload"], r["digit"], r["number"]),
             "stopped": lambda r: self._catch_up(datetime.fromisoformat(r["at"])),
         }
@@ -339,7 +287,7 @@ class Gateway:
             self.storage.make_home(username, self.accounts[username].services)
 
     def _restore_upload(self, data: dict[str, Any]) -> None:
-        record = upload_from_data(data, self.storage.received(data["number"]))
+        record = journal.upload_from_data(data, self.storage.received(data["number"]))
         self._uploads.append(record)
         self._last_number = max(self._last_number, record.number)
         self._used.add((record.username, record.file_name))
@@ -349,13 +297,3 @@ class Gateway:
         behind = (moment - self.clock.now()).total_seconds()
         if behind > 0:
             self.clock.advance(seconds=behind)
-
-
-def _outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None) -> str:
-    if not taken:
-        return "cut; copy kept" if kept else "cut; copy discarded"
-    if rejection == REUSED:
-        return "name used before"
-    if rejection:
-        return f"rejected: {rejection.error_code}"
-    return "filed" if whole else "cut, but taken for whole"

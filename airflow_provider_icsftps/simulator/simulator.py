@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
-from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_server_name, check_service
+from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_service
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.simulator.accounts import Accounts
-from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rejection, RejectionRule, Rule
+from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rule
 from airflow_provider_icsftps.simulator.clients import Clients, airflow_connection, write_credentials
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.faults import Faults
-from airflow_provider_icsftps.simulator.gateway import CutUploads, Gateway, Policy, ReusedName, Window
+from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.issued import IssuedCertificate
+from airflow_provider_icsftps.simulator.operation import Operation
 from airflow_provider_icsftps.simulator.pki import ServerCertificate, Validity
+from airflow_provider_icsftps.simulator.policy import CutUploads, Policy, ReusedName
 from airflow_provider_icsftps.simulator.server import Server
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import ConnectionCounts, TranscriptEntry
 from airflow_provider_icsftps.simulator.uploads import UploadRecord
 
 
-class GatewaySimulator:
+class GatewaySimulator(Operation):
     """
     The gateway on this machine: FTPS with client certificates, service folders, outboxes and customs' answers.
 
@@ -89,8 +88,6 @@ class GatewaySimulator:
         self._parts: tuple[Gateway, Clients, Server] | None = None
         self._running = False
 
-    # --- life
-
     def start(self) -> Self:
         """
         Begin to serve; returns when connections are accepted.
@@ -116,7 +113,7 @@ class GatewaySimulator:
             storage.close()
             raise
         self._parts = gateway, clients, server
-        if clients.default is None:
+        if not clients:
             self.client_certificate()
         self._running = True
         server.start()
@@ -134,9 +131,7 @@ class GatewaySimulator:
         """Start."""
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop."""
         self.stop()
 
@@ -164,9 +159,7 @@ class GatewaySimulator:
     @property
     def default_client(self) -> IssuedCertificate:
         """The client that :meth:`settings` and :meth:`connection` are for unless told otherwise."""
-        client = self._clients.default
-        assert client is not None  # noqa: S101  # start() makes one
-        return client
+        return self._clients.default
 
     def client_certificate(
         self,
@@ -280,82 +273,6 @@ class GatewaySimulator:
     def connections(self) -> ConnectionCounts:
         """How many connections there were so far."""
         return self._gateway.witness.counts
-
-    # --- what can be asked for
-
-    @contextlib.contextmanager
-    def outage(self) -> Iterator[None]:
-        """Let the customs systems answer nothing inside a ``with``; what fell due comes afterwards."""
-        self.start_outage()
-        try:
-            yield
-        finally:
-            self.end_outage()
-
-    def start_outage(self) -> None:
-        """Let the customs systems answer nothing from now on."""
-        self._gateway.start_outage()
-
-    def end_outage(self) -> None:
-        """Let the customs systems answer again, and give the answers that fell due."""
-        self._gateway.end_outage()
-
-    def reject(
-        self,
-        pattern: str = "*",
-        error_code: str = "LAST_RECORD_INCORRECT",
-        message: str = "The file was rejected.",
-        resolution: str = "Correct the file and send it under a new name.",
-        *,
-        content: bytes | None = None,
-    ) -> None:
-        """
-        Turn down files by a digit-0 status file, from now on.
-
-        :param pattern: shell pattern of the file name.
-        :param error_code: the status file's code.
-        :param message: its words.
-        :param resolution: what it says to do.
-        :param content: only files that hold these bytes.
-        """
-        self._gateway.add_rejection(RejectionRule(pattern, Rejection(error_code, message, resolution), content))
-
-    def respond(self, pattern: str = "*", times: int = 1) -> None:
-        """
-        Set how many responses files get, from now on; 0 for none.
-
-        :param pattern: shell pattern of the file name.
-        :param times: how many.
-        """
-        self._gateway.set_responses(pattern, times)
-
-    def close_window(self, kind: Window = "refuse") -> None:
-        """
-        Begin a service window.
-
-        :param kind: ``refuse``: uploads are answered 450; ``421``: new connections are sent away.
-        """
-        self._gateway.window = kind
-
-    def open_window(self) -> None:
-        """End the service window."""
-        self._gateway.window = None
-
-    def put_in_outbox(
-        self, name: str, data: bytes, username: str | None = None, modified: datetime | None = None
-    ) -> None:
-        """
-        Put a file into an outbox.
-
-        :param name: its name.
-        :param data: its content.
-        :param username: whose outbox; by default the default client's.
-        :param modified: its time of modification, aware; by default now.
-        """
-        gateway = self._gateway
-        path = gateway.storage.outbox(username or self.default_client.username) / check_server_name(name)
-        with gateway.lock:
-            gateway.storage.lay(path, data, modified or self.clock.now())
 
     # --- parts
 

@@ -88,3 +88,22 @@ def connect(
         client.close()
         raise
     return client
+
+
+def handshake(sim: GatewaySimulator, made: ssl.SSLContext) -> None:
+    """Connect and begin TLS, nothing more."""
+    with Client(context=made, timeout=5) as client:
+        client.connect(sim.host, sim.port)
+        client.auth()
+
+
+def send_for_ever(connection: ssl.SSLSocket) -> None:
+    """Send until the other side has had enough."""
+    while True:
+        connection.sendall(b"x" * 10_000)
+
+
+def read_replies(client: Client) -> None:
+    """Read replies until the connection ends."""
+    while client.getmultiline():
+        pass

@@ -6,7 +6,7 @@ import ftplib
 import ssl
 
 import pytest
-from bare_ftp import connect
+from bare_ftp import connect, send_for_ever
 
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
@@ -89,8 +89,7 @@ def test_a_lost_control_connection_cuts_the_upload(sim):
     client.sock.close()
     client.file.close()
     with pytest.raises((ConnectionError, ssl.SSLError)):
-        while True:
-            connection.sendall(DATA)
+        send_for_ever(connection)
     connection.close()
     assert sim.uploads[0].outcome == "cut; copy discarded"
 

@@ -9,7 +9,7 @@ import ssl
 import time
 
 import pytest
-from bare_ftp import Client, connect
+from bare_ftp import Client, connect, read_replies, send_for_ever
 
 from airflow_provider_icsftps.exceptions import StatusFileError
 from airflow_provider_icsftps.gateway import StatusFile
@@ -105,8 +105,7 @@ def test_an_upload_is_cut(sim, client):
     client.voidcmd("TYPE I")
     connection = client.transfercmd("STOR /Manifest/a.xml")
     with pytest.raises((ConnectionError, ssl.SSLError)):
-        for _ in range(10_000):
-            connection.sendall(b"x" * 10_000)
+        send_for_ever(connection)
     connection.close()
     assert client.getmultiline() == "552 Quota exceeded."
     assert (sim.uploads[0].size, sim.uploads[0].whole) == (1000, False)
@@ -178,8 +177,7 @@ def test_drop_control_after_stor(sim):
     client.makepasv()
     client.putcmd("STOR /Manifest/a.xml")
     with pytest.raises((EOFError, OSError)):
-        while client.getmultiline():
-            pass
+        read_replies(client)
     client.close()
     connect(sim).quit()
     assert not any(upload.filed for upload in sim.uploads)

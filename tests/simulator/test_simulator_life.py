@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import socket
 import stat
 import threading
@@ -21,7 +20,7 @@ def open_sockets() -> set[str]:
     found = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            target = os.readlink(descriptor)
+            target = str(descriptor.readlink())
         except FileNotFoundError:
             continue
         if target.startswith(("socket:", "anon_inode:[eventpoll]")):
@@ -79,7 +78,7 @@ def test_two_simulators_share_nothing(sim):
         assert other.outbox() == []
         with connect(other) as client:
             assert client.nlst() == ["FTPSGW.Heartbeat", "ICS", "out"]
-        with pytest.raises(OSError, match="(?i)unknown.ca|decrypt"):
+        with pytest.raises(OSError, match=r"(?i)unknown.ca|decrypt"):
             connect(other, sim.default_client)
 
 

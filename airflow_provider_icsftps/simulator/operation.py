@@ -1,0 +1,101 @@
+"""What can be asked of a running simulator: outages, rejections, service windows, files in outboxes."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from airflow_provider_icsftps.gateway.names import check_server_name
+from airflow_provider_icsftps.simulator.backoffice import Rejection, RejectionRule
+from airflow_provider_icsftps.simulator.gateway import Gateway
+from airflow_provider_icsftps.simulator.issued import IssuedCertificate
+from airflow_provider_icsftps.simulator.policy import Window
+
+
+class Operation(abc.ABC):
+    """The part of :class:`GatewaySimulator` that plays the gateway's operators. Safe to use from any thread."""
+
+    @property
+    @abc.abstractmethod
+    def _gateway(self) -> Gateway: ...
+
+    @property
+    @abc.abstractmethod
+    def default_client(self) -> IssuedCertificate:
+        """The client that is meant unless told otherwise."""
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Let the customs systems answer nothing inside a ``with``; what fell due comes afterwards."""
+        self.start_outage()
+        try:
+            yield
+        finally:
+            self.end_outage()
+
+    def start_outage(self) -> None:
+        """Let the customs systems answer nothing from now on."""
+        self._gateway.start_outage()
+
+    def end_outage(self) -> None:
+        """Let the customs systems answer again, and give the answers that fell due."""
+        self._gateway.end_outage()
+
+    def reject(
+        self,
+        pattern: str = "*",
+        error_code: str = "LAST_RECORD_INCORRECT",
+        message: str = "The file was rejected.",
+        resolution: str = "Correct the file and send it under a new name.",
+        *,
+        content: bytes | None = None,
+    ) -> None:
+        """
+        Turn down files by a digit-0 status file, from now on.
+
+        :param pattern: shell pattern of the file name.
+        :param error_code: the status file's code.
+        :param message: its words.
+        :param resolution: what it says to do.
+        :param content: only files that hold these bytes.
+        """
+        self._gateway.add_rejection(RejectionRule(pattern, Rejection(error_code, message, resolution), content))
+
+    def respond(self, pattern: str = "*", times: int = 1) -> None:
+        """
+        Set how many responses files get, from now on; 0 for none.
+
+        :param pattern: shell pattern of the file name.
+        :param times: how many.
+        """
+        self._gateway.set_responses(pattern, times)
+
+    def close_window(self, kind: Window = "refuse") -> None:
+        """
+        Begin a service window.
+
+        :param kind: ``refuse``: uploads are answered 450; ``421``: new connections are sent away.
+        """
+        self._gateway.window = kind
+
+    def open_window(self) -> None:
+        """End the service window."""
+        self._gateway.window = None
+
+    def put_in_outbox(
+        self, name: str, data: bytes, username: str | None = None, modified: datetime | None = None
+    ) -> None:
+        """
+        Put a file into an outbox.
+
+        :param name: its name.
+        :param data: its content.
+        :param username: whose outbox; by default the default client's.
+        :param modified: its time of modification, aware; by default now.
+        """
+        gateway = self._gateway
+        path = gateway.storage.outbox(username or self.default_client.username) / check_server_name(name)
+        with gateway.lock:
+            gateway.storage.lay(path, data, modified or gateway.clock.now())

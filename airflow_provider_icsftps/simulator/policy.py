@@ -1,0 +1,53 @@
+"""How the gateway treats uploads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_icsftps.simulator.backoffice import REUSED, Rejection
+
+CutUploads = Literal["discard", "keep", "accept"]
+ReusedName = Literal["status", "550", "553"]
+Window = Literal["refuse", "421"]
+
+
+class RefusedError(Exception):
+    """A command is refused; the text is the reply, code included."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    How the gateway treats uploads; see :class:`GatewaySimulator` for the meaning of each.
+
+    :param legacy: it takes no uploads.
+    :param reused_name: how a used name is turned down.
+    :param cut_uploads: how a cut upload is treated.
+    :param allow_service_delete: whether files in service folders may be deleted.
+    :param responses: how many responses a filing gets.
+    """
+
+    legacy: bool = False
+    reused_name: ReusedName = "status"
+    cut_uploads: CutUploads = "discard"
+    allow_service_delete: bool = False
+    responses: int = 1
+
+
+def outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None) -> str:
+    """
+    Say in words what became of an upload.
+
+    :param whole: whether it was not cut.
+    :param taken: whether it was taken in.
+    :param kept: whether its content was kept.
+    :param rejection: why it is turned down, if it is.
+    """
+    if not taken:
+        return "cut; copy kept" if kept else "cut; copy discarded"
+    if rejection == REUSED:
+        return "name used before"
+    if rejection:
+        return f"rejected: {rejection.error_code}"
+    return "filed" if whole else "cut, but taken for whole"
