@@ -106,7 +106,7 @@ def certificates_pem(*certificates: x509.Certificate) -> bytes:
     return b"".join(c.public_bytes(PEM) for c in certificates)
 
 
-def _signed(
+def signed(
     subject: x509.Name,
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
     issuer: Authority | None,
@@ -117,6 +117,7 @@ def _signed(
     not_before: datetime = NOT_BEFORE,
     not_after: datetime = NOT_AFTER,
 ) -> x509.Certificate:
+    """Sign a certificate, with RSASSA-PSS as OCES3 does unless said otherwise."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -141,7 +142,7 @@ def authority(common_name: str, unit: str = "", above: Authority | None = None) 
     """Return the one CA of this name."""
     rdns = [{"C": "DK"}, {"O": "Den Danske Stat"}, *([{"OU": unit}] if unit else []), {"CN": common_name}]
     key = rsa_key("CA below" if above else "CA")
-    certificate = _signed(distinguished_name(*rdns), key, above, ca=True)
+    certificate = signed(distinguished_name(*rdns), key, above, ca=True)
     return Authority(certificate, key, (above.certificate, *above.above) if above else ())
 
 
@@ -174,9 +175,7 @@ def identity(
 ) -> Identity:
     """Make a leaf for a subject, self-signed when no issuer is given."""
     key = key or rsa_key("leaf")
-    certificate = _signed(
-        subject, key, issuer, ca=False, pss=pss, host=host, not_before=not_before, not_after=not_after
-    )
+    certificate = signed(subject, key, issuer, ca=False, pss=pss, host=host, not_before=not_before, not_after=not_after)
     return Identity(certificate, key, (issuer.certificate, *issuer.above) if issuer else ())
 
 

@@ -316,11 +316,17 @@ class TestChain:
         assert twice.client_certificate.chain == ()
 
     def test_of_authorities_that_vouch_for_each_other_ends(self):
-        first = factory.authority("First CA", "", factory.authority("Second CA"))
-        second = factory.authority("Second CA", "", first)
+        names = [factory.distinguished_name({"CN": f"{which} CA"}) for which in ("First", "Second")]
+        keys = [factory.rsa_key("CA"), factory.rsa_key("CA below")]
+        roots = [
+            factory.Authority(factory.signed(name, key, None, ca=True), key)
+            for name, key in zip(names, keys, strict=True)
+        ]
+        first = factory.Authority(factory.signed(names[0], keys[0], roots[1], ca=True), keys[0])
+        second = factory.signed(names[1], keys[1], roots[0], ca=True)
         leaf = factory.identity(factory.oces3_subject(), first)
-        circle = Identity(leaf.certificate, leaf.key, (second.certificate, first.certificate))
-        assert circle.client_certificate.chain == (first.certificate, second.certificate)
+        circle = Identity(leaf.certificate, leaf.key, (second, first.certificate))
+        assert circle.client_certificate.chain == (first.certificate, second)
 
 
 class TestValidity:

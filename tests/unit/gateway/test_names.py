@@ -170,7 +170,7 @@ class TestFileNameRule:
 
     @pytest.mark.parametrize(
         "characters",
-        ["A-Za-z0-9/", r"\x00-\xff", r"A-Za-z0-9\\", r"\s\w", r"a-z0-9\n", "^a", r"\W\w", r"a-z0-9\0", " -~"],
+        ["A-Za-z0-9/", r"\x00-\xff", r"A-Za-z0-9\\", r"\s\w", r"a-z0-9\n", r"\W\w", r"a-z0-9\0", " -~"],
     )
     def test_separators_and_line_breaks_are_never_legal(self, characters):
         with pytest.raises(ConfigurationError, match="path separators or line breaks"):
@@ -183,7 +183,7 @@ class TestFileNameRule:
 
     @pytest.mark.parametrize("characters", ["A-Z0-9", "0-9", "a-z", "_", "x"])
     def test_a_digest_must_be_writable(self, characters):
-        with pytest.raises(ConfigurationError, match="letters a-f and digits"):
+        with pytest.raises(ConfigurationError, match="must allow"):
             FileNameRule(characters)
 
     @pytest.mark.parametrize("length", [31, 16, 0, -1])
