@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,10 +30,24 @@ from airflow_provider_icsftps.gateway import GatewayClient  # noqa: E402 - see a
 from airflow_provider_icsftps.simulator import GatewaySimulator  # noqa: E402
 
 
+@pytest.fixture(scope="session")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    A simulator's directory with its certificates and passwords, for all tests alike.
+
+    Airflow's secrets masker keeps every secret it meets; a new certificate for each test would slow it to a crawl.
+    """
+    directory = tmp_path_factory.mktemp("identities")
+    with GatewaySimulator(directory=directory):
+        pass
+    return directory
+
+
 @pytest.fixture
-def simulator() -> Iterator[GatewaySimulator]:
+def simulator(identities: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewaySimulator]:
     """An embedded gateway whose answers come at once."""
-    with GatewaySimulator(services=["Manifest"], delays={1: 0, 2: 0, 3: 0}) as running:
+    directory = shutil.copytree(identities, tmp_path_factory.mktemp("gateway") / "state")
+    with GatewaySimulator(services=["Manifest"], delays={1: 0, 2: 0, 3: 0}, directory=directory) as running:
         yield running
     running.check()
 

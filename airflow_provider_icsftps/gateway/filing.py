@@ -91,6 +91,7 @@ def file_all(gateway: GatewayClient, filings: Sequence[Filing]) -> list[Submissi
     """
     gateway.settings.check_writable()
     measures = [measured(filing) for filing in filings]  # nothing is sent before every file was read
+    _check_own_names(filings, measures)
     names = {entry.name for entry in gateway.list_outbox(times=False)}
     done: dict[tuple[str, str, int, str | None], Submission] = {}
     failed: list[tuple[Filing, IcsFtpsError]] = []
@@ -110,6 +111,16 @@ def file_all(gateway: GatewayClient, filings: Sequence[Filing]) -> list[Submissi
         done[filing.service, size.sha256, filing.resubmission, filing.own_name]
         for filing, size in zip(filings, measures, strict=True)
     ]
+
+
+def _check_own_names(filings: Sequence[Filing], measures: Sequence[Measure]) -> None:
+    contents: dict[str, str] = {}
+    for filing, size in zip(filings, measures, strict=True):
+        if filing.own_name and contents.setdefault(filing.own_name, size.sha256) != size.sha256:
+            raise ConfigurationError(
+                f"Two files with different content are called {filing.own_name}; nothing was sent. "
+                "A name can be used only once at the gateway: rename one, or let names be made unique"
+            )
 
 
 def _summary(failed: list[tuple[Filing, IcsFtpsError]], done: int, total: int) -> IcsFtpsError:
@@ -246,10 +257,11 @@ def rejected(service: str, file_name: str, status: StatusFile) -> SubmissionReje
     :param status: the digit-0 status file.
     """
     when = f" at {status.timestamp:%Y-%m-%d %H:%M:%S %Z}" if status.timestamp else ""
+    message = (status.error_message or status.text or "no message").rstrip(". ")
+    resolution = (status.error_resolution or "Correct the file").rstrip(". ")
     return SubmissionRejectedError(
-        f"/{service}/{file_name} was rejected{when}: {status.error_code or 'no error code'}: "
-        f"{status.error_message or status.text or 'no message'}. "
-        f"{status.error_resolution or 'Correct the file'}; a corrected file is a new filing",
+        f"/{service}/{file_name} was rejected{when}: {status.error_code or 'no error code'}: {message}. "
+        f"{resolution}; a corrected file is a new filing",
         error_code=status.error_code,
         error_message=status.error_message,
         resolution=status.error_resolution,

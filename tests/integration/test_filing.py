@@ -1,0 +1,179 @@
+"""Filing through :func:`file_all`: exactly once, whatever was tried before."""
+
+import dataclasses
+import io
+
+import pytest
+
+from airflow_provider_icsftps.exceptions import (
+    ConfigurationError,
+    GatewayUnavailableError,
+    NameAlreadyUsedError,
+    SubmissionRejectedError,
+    TransferError,
+)
+from airflow_provider_icsftps.gateway import Filing, GatewayClient, file_all
+from airflow_provider_icsftps.gateway.filing import file_once, measured
+from airflow_provider_icsftps.gateway.sources import MeasuredFile, measure
+from airflow_provider_icsftps.simulator import GatewaySimulator
+
+CONTENT = b"<manifest>one</manifest>"
+FIRST = Filing(source=CONTENT, service="Manifest", scope="dag/task/run", source_name="manifest.xml")
+AGAIN = dataclasses.replace(FIRST, repeated=True)
+
+
+def filed(simulator: GatewaySimulator) -> list[str]:
+    return [upload.file_name for upload in simulator.uploads if upload.filed]
+
+
+def test_a_filing_is_returned_with_all_that_identifies_it(simulator, gateway):
+    (submission,) = file_all(gateway, [FIRST])
+    assert filed(simulator) == [submission.file_name]
+    assert submission.file_name.startswith("manifest-")
+    assert submission.file_name.endswith(".xml")
+    assert ("Manifest", len(CONTENT), "confirmed", "send") == (
+        submission.service,
+        submission.size,
+        submission.transfer,
+        submission.verdict,
+    )
+    settings = gateway.settings
+    assert (settings.username, settings.certificate.fingerprint) == (submission.username, submission.fingerprint)
+
+
+def test_a_retry_finds_what_was_filed(simulator, gateway):
+    (submission,) = file_all(gateway, [FIRST])
+    (again,) = file_all(gateway, [AGAIN])
+    assert (submission.file_name, "filed") == (again.file_name, again.verdict)
+    assert len(simulator.uploads) == 1
+
+
+def test_a_run_that_was_deleted_and_made_again_finds_it_too(simulator, gateway):
+    file_all(gateway, [FIRST])
+    assert file_all(gateway, [FIRST])[0].verdict == "filed"
+    assert len(simulator.uploads) == 1
+
+
+@pytest.mark.parametrize("answer", ["status", "550", "553"])
+def test_while_the_customs_system_is_down_the_gateway_refuses_the_second_copy(answer):
+    with GatewaySimulator(reused_name=answer, delays={1: 0, 2: 0, 3: 0}) as simulator:
+        simulator.start_outage()
+        with GatewayClient(simulator.settings()) as client:
+            (submission,) = file_all(client, [FIRST])
+            (again,) = file_all(client, [AGAIN])
+            assert submission.file_name == again.file_name
+            assert len(filed(simulator)) == 1
+            simulator.end_outage()
+            assert file_all(client, [AGAIN])[0].verdict == "filed"
+        assert len(filed(simulator)) == 1
+        simulator.check()
+
+
+def test_equal_files_in_one_task_are_one_filing(simulator, gateway):
+    other = dataclasses.replace(FIRST, source_name="copy.xml")
+    first, second = file_all(gateway, [FIRST, other])
+    assert first == second
+    assert len(simulator.uploads) == 1
+
+
+def test_a_corrected_file_is_a_new_filing(simulator, gateway):
+    file_all(gateway, [FIRST])
+    file_all(gateway, [dataclasses.replace(AGAIN, source=CONTENT + b" ")])
+    assert len(filed(simulator)) == 2
+
+
+def test_resubmission_files_again_on_purpose(simulator, gateway):
+    file_all(gateway, [FIRST])
+    file_all(gateway, [dataclasses.replace(AGAIN, resubmission=1)])
+    assert len(filed(simulator)) == 2
+
+
+def test_a_rejected_file_is_not_sent_again(simulator, gateway):
+    simulator.reject("manifest-*", "LAST_RECORD_INCORRECT", "No trailer.", "Add the trailer.")
+    file_all(gateway, [FIRST])
+    with pytest.raises(SubmissionRejectedError, match=r"LAST_RECORD_INCORRECT: No trailer\. Add the trailer") as caught:
+        file_all(gateway, [FIRST])
+    assert (
+        caught.value.error_code,
+        caught.value.message,
+        caught.value.resolution,
+    ) == ("LAST_RECORD_INCORRECT", "No trailer.", "Add the trailer.")
+    assert len(simulator.uploads) == 1
+
+
+class TestOwnNames:
+    OWN = dataclasses.replace(FIRST, own_name="manifest.xml")
+
+    def test_the_name_is_kept(self, simulator, gateway):
+        assert file_all(gateway, [self.OWN])[0].file_name == "manifest.xml"
+
+    def test_a_name_that_was_used_stops_because_its_content_is_not_known(self, simulator, gateway):
+        file_all(gateway, [self.OWN])
+        with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/manifest\.xml before.*give another name"):
+            file_all(gateway, [dataclasses.replace(self.OWN, source=b"other")])
+        assert len(simulator.uploads) == 1
+
+    def test_two_files_of_one_name_are_not_taken_for_one(self, simulator, gateway):
+        with pytest.raises(ConfigurationError, match=r"Two files .* are called manifest\.xml; nothing was sent"):
+            file_all(gateway, [self.OWN, dataclasses.replace(self.OWN, source=b"other")])
+        assert simulator.uploads == []
+
+
+def test_a_name_used_by_somebody_else_stops(simulator, gateway):
+    simulator.start_outage()
+    (submission,) = file_all(gateway, [FIRST])
+    with GatewaySimulator(reused_name="553") as other, GatewayClient(other.settings()) as client:
+        other.start_outage()
+        client.upload(b"something else", service="Manifest", file_name=submission.file_name)
+        with pytest.raises(NameAlreadyUsedError, match=r"it answered 553.*set resubmission=1"):
+            file_all(client, [FIRST])
+
+
+class TestWhatMustNotBeSent:
+    def test_an_empty_file(self, simulator, gateway):
+        with pytest.raises(ConfigurationError, match="is empty; nothing was sent"):
+            file_all(gateway, [dataclasses.replace(FIRST, source=b"")])
+        file_all(gateway, [dataclasses.replace(FIRST, source=b"", allow_empty=True)])
+        assert [upload.size for upload in simulator.uploads] == [0]
+
+    def test_a_file_that_changed_since_it_was_measured(self, simulator, gateway, tmp_path):
+        path = tmp_path / "manifest.xml"
+        path.write_bytes(CONTENT)
+        filing = dataclasses.replace(FIRST, source=path)
+        size = measured(filing)
+        path.write_bytes(CONTENT.replace(b"one", b"two"))
+        with pytest.raises(TransferError, match="changed while it was being sent"):
+            file_once(gateway, filing, size, [])
+        assert filed(simulator) == []
+
+    def test_of_a_changed_file_no_whole_copy_goes_out(self):
+        size = measure(CONTENT)
+        file = MeasuredFile(io.BytesIO(CONTENT.replace(b"one", b"two")), size, "manifest.xml")
+        with pytest.raises(TransferError):
+            file.readinto(memoryview(bytearray(1024)))
+
+    def test_nothing_when_one_of_many_cannot_be_read(self, simulator, gateway, tmp_path):
+        gone = dataclasses.replace(FIRST, source=tmp_path / "gone.xml")
+        with pytest.raises(TransferError, match="cannot be opened"):
+            file_all(gateway, [FIRST, gone])
+        assert simulator.uploads == []
+
+
+def test_a_batch_tells_how_far_it_came_and_a_retry_sends_only_the_rest(simulator, gateway):
+    batch = [dataclasses.replace(FIRST, source=CONTENT + str(n).encode(), source_name=f"{n}.xml") for n in range(6)]
+    file_all(gateway, batch[:3])
+    simulator.faults.drop_control_before_226()
+    with pytest.raises(GatewayUnavailableError, match="3 of 6 files are filed"):
+        file_all(gateway, batch)
+    submissions = file_all(gateway, [dataclasses.replace(filing, repeated=True) for filing in batch])
+    assert [s.file_name for s in submissions] == filed(simulator)
+    assert len(filed(simulator)) == 6
+
+
+def test_one_bad_file_does_not_stop_the_others(simulator, gateway):
+    simulator.reject("bad-*")
+    bad = dataclasses.replace(FIRST, source=b"bad", source_name="bad.xml")
+    file_all(gateway, [bad])
+    with pytest.raises(SubmissionRejectedError, match=r"1 of 2 files are filed\. bytes: /Manifest/bad-"):
+        file_all(gateway, [bad, FIRST])
+    assert filed(simulator)[-1].startswith("manifest-")

@@ -1,0 +1,174 @@
+"""The sensors, in both modes: the same end whichever waits."""
+
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import TaskDeferred
+from conftest import context, run_to_the_end
+
+from airflow_provider_icsftps.gateway import Filing, file_all
+from airflow_provider_icsftps.sensors.icsftps import IcsFtpsOutboxSensor, IcsFtpsResponseSensor
+
+CONTENT = b"<manifest>one</manifest>"
+
+both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+
+
+def file(gateway, *contents):
+    return [
+        s.to_data()
+        for s in file_all(
+            gateway, [Filing(source=c, service="Manifest", scope="d/t/r", source_name="m.xml") for c in contents]
+        )
+    ]
+
+
+def sensor(submission, deferrable, until="response", **arguments):
+    return IcsFtpsResponseSensor(
+        task_id="wait",
+        submission=submission,
+        until=until,
+        deferrable=deferrable,
+        **{"poke_interval": 0.05, "timeout": 10} | arguments,
+    )
+
+
+@pytest.fixture
+def slow(simulator):
+    """The customs system is down until the test says otherwise."""
+    simulator.start_outage()
+    return simulator
+
+
+@both_modes
+class TestResponse:
+    def test_an_answer_that_is_there_is_returned_at_once(self, deferrable, connection, gateway):
+        (submission,) = file(gateway, CONTENT)
+        answer = sensor(submission, deferrable).execute(context())
+        assert [status["code"] for status in answer["statuses"]] == ["delivered", "accepted", "response"]
+        assert [name.startswith("Manifest_m-") for name in answer["responses"]] == [True]
+        assert submission == {key: answer[key] for key in submission}
+        assert answer == json.loads(json.dumps(answer))
+
+    def test_an_answer_that_comes_later_ends_the_wait(self, deferrable, connection, gateway, slow):
+        (submission,) = file(gateway, CONTENT)
+        if deferrable:
+            answer = run_to_the_end(sensor(submission, deferrable), between=slow.end_outage)
+        else:
+            waiting = sensor(submission, deferrable)
+            assert not waiting.poke(context())
+            slow.end_outage()
+            answer = waiting.execute(context())
+        assert len(answer["responses"]) == 1
+
+    def test_a_list_is_answered_by_a_list_in_its_order(self, deferrable, connection, gateway):
+        submissions = file(gateway, b"1", b"2", b"3")
+        answers = run_to_the_end(sensor(submissions, deferrable))
+        assert [s["file_name"] for s in submissions] == [a["file_name"] for a in answers]
+
+    @pytest.mark.parametrize("until", ["delivered", "accepted", "response"])
+    def test_it_waits_no_longer_than_asked(self, until, deferrable, connection, gateway, simulator):
+        (submission,) = file(gateway, CONTENT)
+        answer = run_to_the_end(sensor(submission, deferrable, until))
+        assert {"delivered", "accepted", "response"} >= {status["code"] for status in answer["statuses"]}
+
+    def test_a_rejection_fails_at_once_and_for_good(self, deferrable, connection, gateway, slow):
+        slow.reject("m-*", "LAST_RECORD_INCORRECT", "No trailer.", "Add it.")
+        submissions = file(gateway, CONTENT)
+        if not deferrable:
+            slow.end_outage()
+        words = r"SubmissionRejectedError: /Manifest/m-\w+\.xml was rejected at .* LAST_RECORD_INCORRECT: No trailer"
+        with pytest.raises(AirflowFailException, match=words):
+            run_to_the_end(sensor(submissions[0], deferrable), between=slow.end_outage)
+
+    def test_one_rejection_among_many_is_told_while_others_wait(self, deferrable, connection, gateway, simulator):
+        simulator.reject("*", content=b"bad")
+        submissions = file(gateway, b"bad")
+        simulator.start_outage()
+        submissions += file(gateway, b"good")
+        with pytest.raises(AirflowFailException, match="SubmissionRejectedError"):
+            run_to_the_end(sensor(submissions, deferrable))
+
+    def test_nothing_within_the_time_limit_is_a_timeout(self, deferrable, connection, gateway, slow):
+        (submission,) = file(gateway, CONTENT)
+        with pytest.raises(AirflowSensorTimeout):
+            run_to_the_end(sensor(submission, deferrable, timeout=0.3))
+
+    def test_a_name_refused_beside_a_filing_of_ours_is_no_rejection(self, deferrable, connection, gateway, slow):
+        (submission,) = file(gateway, CONTENT)
+        file(gateway, CONTENT)  # the second copy is refused by a digit-0 file
+        waiting = sensor(submission, deferrable)
+        answer = run_to_the_end(waiting, between=slow.end_outage) if deferrable else None
+        if not deferrable:
+            slow.end_outage()
+            answer = waiting.execute(context())
+        assert {"error", "delivered", "accepted", "response"} == {status["code"] for status in answer["statuses"]}
+
+    def test_a_refused_login_fails_for_good(self, deferrable, gateway, simulator, monkeypatch):
+        (submission,) = file(gateway, CONTENT)
+        values = simulator.connection() | {"password": "wrong"}
+        monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(values))
+        with pytest.raises(AirflowFailException, match="LoginRefusedError"):
+            run_to_the_end(sensor(submission, deferrable))
+
+    @pytest.mark.parametrize(
+        ("submission", "until", "words"),
+        [
+            ({"service": "Manifest"}, "response", "needs 'service' and 'file_name'"),
+            ("m.xml", "response", "Give what an upload returned"),
+            ({"service": "Manifest", "file_name": "m.xml"}, "answered", "until='answered' is none of"),
+        ],
+    )
+    def test_a_wrong_argument_fails_for_good(self, submission, until, words, deferrable, connection):
+        with pytest.raises(AirflowFailException, match=words):
+            run_to_the_end(sensor(submission, deferrable, until))
+
+
+@both_modes
+class TestOutbox:
+    def wait(self, deferrable, pattern="*.xml", **arguments):
+        return IcsFtpsOutboxSensor(
+            task_id="wait",
+            pattern=pattern,
+            deferrable=deferrable,
+            **{"poke_interval": 0.05, "timeout": 10} | arguments,
+        )
+
+    def test_it_returns_the_names_that_match(self, deferrable, connection, simulator):
+        for name in ("b.xml", "a.xml", "c.txt", "D.XML"):
+            simulator.put_in_outbox(name, b"1")
+        assert self.wait(deferrable).execute(context()) == ["a.xml", "b.xml"]
+
+    def test_it_waits_for_a_file(self, deferrable, connection, simulator):
+        waiting = self.wait(deferrable)
+        if deferrable:
+            found = run_to_the_end(waiting, between=lambda: simulator.put_in_outbox("a.xml", b"1"))
+        else:
+            assert not waiting.poke(context())
+            simulator.put_in_outbox("a.xml", b"1")
+            found = waiting.execute(context())
+        assert found == ["a.xml"]
+
+    def test_nothing_within_the_time_limit_is_a_timeout(self, deferrable, connection):
+        with pytest.raises(AirflowSensorTimeout):
+            run_to_the_end(self.wait(deferrable, timeout=0.3))
+
+
+def test_a_deferral_that_meets_a_harmless_refusal_keeps_its_time_limit(connection, gateway, simulator):
+    simulator.start_outage()
+    (submission,) = file(gateway, CONTENT)
+    waiting = sensor(submission, True, timeout=100)
+    with pytest.raises(TaskDeferred) as first:
+        waiting.execute(context())
+    event = {"status": "ready", "names": [], "harmless": ["x"], "deadline": first.value.trigger.deadline}
+    with pytest.raises(TaskDeferred) as second:
+        waiting.execute_complete(context(), event)
+    assert first.value.trigger.deadline == second.value.trigger.deadline
+    assert second.value.trigger.harmless == ["x"]
+
+
+@pytest.mark.parametrize("cls", [IcsFtpsOutboxSensor, IcsFtpsResponseSensor])
+def test_template_fields_are_documented_attributes(cls):
+    for name in cls.template_fields:
+        assert "(templated)" in cls.__doc__.split(f":param {name}:")[1].split(":param")[0]
