@@ -11,18 +11,18 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
-    from pyftpdlib.exceptions import AuthenticationFailed, _RetryError
+    from pyftpdlib import ioloop
     from pyftpdlib.filesystems import AbstractedFS
     from pyftpdlib.handlers import FTPHandler, TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
 
 PassiveDTP = FTPHandler.passive_dtp
-RetryError = _RetryError
+#: Nothing to read yet; pyftpdlib 2.0 names it without the underscore.
+RetryError = getattr(ioloop, "_RetryError", None) or ioloop.RetryError
 
 __all__ = [
     "AbstractedFS",
-    "AuthenticationFailed",
     "FTPServer",
     "IOLoop",
     "PassiveDTP",

@@ -56,7 +56,7 @@ class Clients:
         kind: CertificateKind,
         identifier: str | None,
         password: str | None,
-        services: Sequence[str],
+        services: Sequence[str] | None,
         *,
         register: bool,
         stranger: bool,
@@ -68,7 +68,7 @@ class Clients:
         :param kind: what it stands for.
         :param identifier: whose; by default somebody new.
         :param password: the gateway's password; by default the account's, or a random one.
-        :param services: service folders.
+        :param services: service folders; by default all.
         :param register: whether the gateway knows it.
         :param stranger: issue it from a CA that the gateway does not trust.
         :param options: further arguments of :meth:`PublicKeyInfrastructure.issue`.

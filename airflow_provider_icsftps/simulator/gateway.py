@@ -53,8 +53,6 @@ class Gateway:
         self._incoming: set[tuple[str, str]] = set()
         self._restore()
 
-    # --- uploads
-
     @property
     def uploads(self) -> list[UploadRecord]:
         """Every upload that has ended, in order."""
@@ -174,8 +172,6 @@ class Gateway:
             repeat=self._answering.rejections(record.username, record.file_name) + 1,
         )
 
-    # --- answers
-
     def pump(self) -> None:
         """Lay into the outboxes what is due by now, and remove what is too old."""
         with self.lock:
@@ -215,19 +211,19 @@ class Gateway:
 
     # --- logins and folders
 
-    def add_account(self, username: str, password: str, services: Sequence[str]) -> Account:
+    def add_account(self, username: str, password: str, services: Sequence[str] | None) -> Account:
         """
         Make an account with its folders.
 
         :param username: whose.
         :param password: its password.
-        :param services: its service folders.
+        :param services: its service folders; ``None`` for all, also those that a later start adds.
         """
         with self.lock:
-            account = Account(check_server_name(username), password, tuple(services))
+            account = Account(check_server_name(username), password, tuple(services or self.policy.services))
             self.accounts.add(account)
             self.storage.make_home(username, account.services)
-            self.storage.append("account", username=username, password=password, services=list(services))
+            self.storage.append("account", username=username, password=password, services=services and list(services))
             return account
 
     def register(self, fingerprint: str, username: str) -> None:
@@ -270,7 +266,7 @@ class Gateway:
 
     def _restore(self) -> None:
         kinds: dict[str, Callable[[dict[str, Any]], None]] = {
-            "account": lambda r: self.accounts.add(Account(r["username"], r["password"], tuple(r["services"]))),
+            "account": self._restore_account,
             "registered": lambda r: self.accounts.register(r["fingerprint"], r["username"]),
             "upload": self._restore_upload,
             "filing": lambda r: filings.append(journal.filing_from_data(r)),
@@ -285,6 +281,10 @@ class Gateway:
             self._answering.expect(filing)
         for username in self.accounts.usernames:
             self.storage.make_home(username, self.accounts[username].services)
+
+    def _restore_account(self, data: dict[str, Any]) -> None:
+        services = tuple(data["services"] or self.policy.services)
+        self.accounts.add(Account(data["username"], data["password"], services))
 
     def _restore_upload(self, data: dict[str, Any]) -> None:
         record = journal.upload_from_data(data, self.storage.received(data["number"]))

@@ -21,6 +21,7 @@ class Policy:
     """
     How the gateway treats uploads; see :class:`GatewaySimulator` for the meaning of each.
 
+    :param services: the service folders of a login that was given no others.
     :param legacy: it takes no uploads.
     :param reused_name: how a used name is turned down.
     :param cut_uploads: how a cut upload is treated.
@@ -28,6 +29,7 @@ class Policy:
     :param responses: how many responses a filing gets.
     """
 
+    services: tuple[str, ...] = ()
     legacy: bool = False
     reused_name: ReusedName = "status"
     cut_uploads: CutUploads = "discard"

@@ -80,7 +80,7 @@ class GatewaySimulator(Operation):
         self._data_ports = data_ports
         self._directory = directory
         self._rule = Rule({**DEFAULT_DELAYS, **(delays or {})})
-        self._policy = Policy(legacy, reused_name, cut_uploads, allow_service_delete, responses)
+        self._policy = Policy(self.services, legacy, reused_name, cut_uploads, allow_service_delete, responses)
         self._require_session_reuse = require_session_reuse
         self._tls_versions = tuple(tls_versions)
         self._lock_after = lock_after
@@ -197,7 +197,7 @@ class GatewaySimulator(Operation):
             kind,
             identifier,
             password,
-            services or self.services,
+            services,
             register=register,
             stranger=stranger,
             cvr=cvr,

@@ -114,6 +114,14 @@ def test_a_directory_survives_a_restart(tmp_path):
             assert not any("bad.xml_1" in name for name in client.names())
 
 
+def test_a_service_added_at_a_later_start_is_everybodys(tmp_path):
+    with GatewaySimulator(directory=tmp_path) as sim:
+        sim.client_certificate(services=["Manifest"])
+    with GatewaySimulator(["Manifest", "ICS"], directory=tmp_path) as sim, connect(sim) as client:
+        assert client.nlst() == ["FTPSGW.Heartbeat", "ICS", "Manifest", "out"]
+        client.store("/ICS/a.xml")
+
+
 def test_a_record_cut_short_by_a_crash_is_read_as_far_as_it_goes(tmp_path):
     with GatewaySimulator(directory=tmp_path) as sim, connect(sim) as client:
         client.store("/Manifest/a.xml")
