@@ -108,7 +108,7 @@ class TestUpload:
         again = upload(str(manifest)).execute(context(try_number=2))
         assert again["file_name"] == first["file_name"].replace(".xml", "-g2.xml")
         upload(str(manifest)).execute(context(try_number=3))
-        with pytest.raises(AirflowFailException, match="3 transfers, the last as .*-g3"):
+        with pytest.raises(AirflowFailException, match=r"3 transfers, the last as .*-g3"):
             upload(str(manifest)).execute(context(try_number=4))
         assert len(simulator.uploads) == 3
 

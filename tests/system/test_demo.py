@@ -1,0 +1,51 @@
+"""The demonstration: real Airflow, real TLS, and what a newcomer sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+
+def run(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*ICSFTPS, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.mark.timeout(300)
+def test_two_manifests_are_answered_and_one_is_rejected(tmp_path):
+    done = run("demo", "--json", "--output", str(tmp_path))
+    assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
+    journeys = {journey["file"]: journey for journey in json.loads(done.stdout)}
+    assert {"departure_aarhus.xml", "arrival_esbjerg.xml", "arrival_without_trailer.xml"} == set(journeys)
+    for name in ("departure_aarhus.xml", "arrival_esbjerg.xml"):
+        journey = journeys[name]
+        assert journey["outcome"] == "answered"
+        assert journey["delivered"] <= journey["accepted"] <= journey["answered"]
+        assert journey["name"].startswith(Path(name).stem)
+        (saved,) = journey["saved"]
+        assert Path(saved).read_bytes().startswith(b"<?xml")
+    rejected = journeys["arrival_without_trailer.xml"]
+    assert (
+        rejected["outcome"],
+        rejected["reason"],
+    ) == ("rejected", "LAST_RECORD_INCORRECT: The declaration has no trailer.")
+    log = (tmp_path / "airflow.log").read_text()
+    assert "SubmissionRejectedError" in log
+    assert "running trigger in line" in log
+    assert "blocked" not in log.lower()
+
+
+def test_an_example_is_short_enough_to_be_understood_at_once():
+    for path in EXAMPLES.glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 60
+
+
+def test_the_samples_look_like_real_ones():
+    for path in (EXAMPLES / "data").glob("*.xml"):
+        assert 4_000 < path.stat().st_size < 20_000
