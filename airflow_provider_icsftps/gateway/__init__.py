@@ -1,22 +1,33 @@
-"""The gateway library: everything but Airflow. These are its public names."""
+"""
+The gateway library: everything but Airflow. These are its public names.
 
-from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
-from airflow_provider_icsftps.gateway.client import GatewayClient
-from airflow_provider_icsftps.gateway.filing import Filing, file_all
-from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
-from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
-from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
-from airflow_provider_icsftps.gateway.submission import (
-    Evidence,
-    Observation,
-    Submission,
-    Transfer,
-    Verdict,
-    judge,
-    observe,
-)
-from airflow_provider_icsftps.gateway.waiting import Answer, conclude
+Each is imported when it is first used: a triggerer, whose event loop must not stand still, needs only the light ones,
+and cryptography alone takes longer to import than a loop may pause.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_icsftps.gateway._listing import OutboxEntry
+    from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
+    from airflow_provider_icsftps.gateway.client import GatewayClient
+    from airflow_provider_icsftps.gateway.filing import Filing, file_all
+    from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
+    from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
+    from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
+    from airflow_provider_icsftps.gateway.submission import (
+        Evidence,
+        Observation,
+        Submission,
+        Transfer,
+        Verdict,
+        judge,
+        observe,
+    )
+    from airflow_provider_icsftps.gateway.waiting import Answer, conclude
 
 __all__ = [
     # who and where
@@ -47,3 +58,28 @@ __all__ = [
     "judge",
     "observe",
 ]
+
+_NAMES = {
+    "_listing": ("OutboxEntry",),
+    "certificates": ("CertificateKind", "ClientCertificate"),
+    "client": ("GatewayClient",),
+    "filing": ("Filing", "file_all"),
+    "names": ("FileNameRule", "status_file_name", "upload_name"),
+    "settings": ("ENVIRONMENTS", "Environment", "GatewaySettings"),
+    "status": ("StatusCode", "StatusFile"),
+    "submission": ("Evidence", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
+    "waiting": ("Answer", "conclude"),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +12,9 @@ from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationE
 from airflow_provider_icsftps.gateway.certificates import ClientCertificate
 from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, FileNameRule
 from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, GatewaySettings
+from airflow_provider_icsftps.hooks._fields import EXTRAS, ConnectionFields
 
-#: Everything that a connection's extra may hold. Names of what is secret hold a word that Airflow masks.
-EXTRAS = frozenset(
-    {
-        "environment",
-        "private_key_p12",
-        "private_key_pem",
-        "private_key_passphrase",
-        "client_p12_file",
-        "client_pem_file",
-        "ca_pem",
-        "ca_file",
-        "connect_timeout",
-        "timeout",
-        "data_timeout",
-        "completion_timeout",
-        "outbox",
-        "read_only",
-        "data_ports",
-        "file_name_characters",
-        "file_name_max_length",
-        "encoding",
-    }
-)
 _TIMEOUTS = ("connect_timeout", "timeout", "data_timeout", "completion_timeout")
-
-
-@dataclass(frozen=True)
-class ConnectionFields:
-    """
-    What is read of an Airflow connection.
-
-    :param conn_id: its id, for messages.
-    :param host: may be empty when an environment is named.
-    :param port: may be ``None``.
-    :param login: may be empty: it follows from the certificate.
-    :param password: of the gateway.
-    :param extra: see :data:`EXTRAS`.
-    """
-
-    conn_id: str
-    host: str | None = None
-    port: int | None = None
-    login: str | None = None
-    password: str | None = field(default=None, repr=False)
-    extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def to_settings(connection: ConnectionFields) -> GatewaySettings:

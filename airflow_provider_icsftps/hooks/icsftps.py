@@ -7,12 +7,12 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import GatewayClient, GatewaySettings
-from airflow_provider_icsftps.hooks._connection import ConnectionFields, to_settings
+from airflow_provider_icsftps.hooks._connection import to_settings
+from airflow_provider_icsftps.hooks._fields import read_fields
 
 _TEST_SECONDS = 3.0
 
@@ -41,13 +41,7 @@ class IcsFtpsHook(BaseHook):
 
         :raises ConfigurationError: naming the connection and the field that is wrong.
         """
-        connection = self.get_connection(self.icsftps_conn_id)
-        return to_settings(_fields(connection, connection.extra_dejson))
-
-    async def aget_fields(self) -> ConnectionFields:
-        """Read the connection on an event loop; :func:`to_settings` takes some 50 ms and belongs into a thread."""
-        connection = await get_async_connection(self.icsftps_conn_id)
-        return _fields(connection, await get_async_extra_dejson(connection))
+        return to_settings(read_fields(self.icsftps_conn_id))
 
     def get_conn(self) -> GatewayClient:
         """Return a client, not yet connected; use it in a ``with`` block."""
@@ -72,12 +66,6 @@ class IcsFtpsHook(BaseHook):
             f"Logged in at {settings.address} as {settings.username}; {settings.outbox} holds {len(entries)} files. "
             f"The certificate is valid until {settings.certificate.not_after:%Y-%m-%d}"
         )
-
-
-def _fields(connection: Any, extra: dict[str, Any]) -> ConnectionFields:
-    return ConnectionFields(
-        connection.conn_id, connection.host, connection.port, connection.login, connection.password, dict(extra)
-    )
 
 
 @contextlib.contextmanager

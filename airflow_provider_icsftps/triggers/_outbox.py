@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
-from airflow_provider_icsftps.gateway import GatewayClient
-from airflow_provider_icsftps.hooks._connection import ConnectionFields, to_settings
-from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook
+from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
+
+if TYPE_CHECKING:
+    from airflow_provider_icsftps.gateway import GatewayClient
 
 # the loop's default pool has cores + 4 threads and serves everybody else, too
 _THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="icsftps-outbox")
@@ -32,7 +34,7 @@ async def outbox_names(
     :param warn: a logger's method; gets a line for each failure.
     :raises IcsFtpsError: what is not retryable, or, at the deadline, what was the last failure.
     """
-    fields = await IcsFtpsHook(icsftps_conn_id).aget_fields()
+    fields = await aread_fields(icsftps_conn_id)
     loop = asyncio.get_running_loop()
     gateway: GatewayClient | None = None
     failures = 0
@@ -66,6 +68,10 @@ async def outbox_names(
 
 
 def _client(fields: ConnectionFields) -> GatewayClient:
+    # here, in the thread: the import would hold the event loop up, and so would reading the certificate
+    from airflow_provider_icsftps.gateway import GatewayClient
+    from airflow_provider_icsftps.hooks._connection import to_settings
+
     return GatewayClient(to_settings(fields))
 
 

@@ -20,8 +20,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
-from airflow_provider_icsftps.gateway import Submission, observe
-from airflow_provider_icsftps.gateway.submission import Sight
+from airflow_provider_icsftps.gateway.submission import Sight, Submission, observe
 from airflow_provider_icsftps.triggers._outbox import outbox_names
 
 

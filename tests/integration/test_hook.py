@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, GatewayUnavailableError, LoginRefusedError
 from airflow_provider_icsftps.hooks._connection import to_settings
+from airflow_provider_icsftps.hooks._fields import aread_fields
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 
 
@@ -20,7 +21,7 @@ def test_a_connection_becomes_a_client(connection, simulator):
 
 def test_the_same_on_an_event_loop(connection):
     hook = IcsFtpsHook(connection)
-    fields = asyncio.run(hook.aget_fields())
+    fields = asyncio.run(aread_fields(connection))
     ours, theirs = to_settings(fields), hook.get_settings()
     for name in ("host", "port", "username", "password", "ca_pem", "outbox"):
         assert getattr(ours, name) == getattr(theirs, name)

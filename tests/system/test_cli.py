@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from airflow_provider_icsftps import __version__
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.gateway import GatewayClient
-from airflow_provider_icsftps.hooks._connection import ConnectionFields, to_settings
+from airflow_provider_icsftps.hooks._connection import to_settings
+from airflow_provider_icsftps.hooks._fields import ConnectionFields
 
 ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 VERBS = sorted(command.callback.__name__ for command in app.registered_commands)
