@@ -237,6 +237,12 @@ class Conversation:
         self._passive = self.server.hold(socket.create_server((HOST, 0)))
         return int(self._passive.getsockname()[1])
 
+    def name_a_closed_port(self, _: str) -> None:
+        """Answer PASV with a port where nobody listens any more."""
+        high, low = divmod(self.listen_for_data(), 256)
+        self._passive.close()
+        self.say(f"227 Entering Passive Mode (127,0,0,1,{high},{low})")
+
     def accept_raw(self) -> socket.socket:
         """Take the data connection, no TLS yet."""
         assert self._passive is not None

@@ -273,11 +273,7 @@ def test_a_522_instead_of_a_handshake_is_what_the_error_says(pki, client):
 
 
 def test_a_data_port_where_nobody_listens_is_named(pki, client):
-    def closed(talk: Conversation, _: str) -> None:
-        talk.do_pasv("")
-        talk._passive.close()
-
-    with ScriptedServer(pki, {"PASV": closed, "STOR": "150 send it"}) as server:
+    with ScriptedServer(pki, {"PASV": Conversation.name_a_closed_port, "STOR": "150 send it"}) as server:
         gateway = client(server)
         with refused(GatewayUnavailableError, server.address, PATH, "data connection to port", "refused"):
             upload(gateway)
