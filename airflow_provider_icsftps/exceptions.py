@@ -171,6 +171,6 @@ class SubmissionRejectedError(IcsFtpsError):
 
     def __init__(self, message: str, *, error_code: str = "", error_message: str = "", resolution: str = "") -> None:
         super().__init__(message)
-        self.error_code = error_code
+        self.error_code = one_line(error_code)
         self.message = one_line(error_message)
         self.resolution = one_line(resolution)

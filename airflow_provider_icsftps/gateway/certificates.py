@@ -27,7 +27,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -87,9 +87,8 @@ class ClientCertificate:
         :param password: its passphrase; ``None`` for a file without one.
         :raises CertificateError: when it is no PKCS#12, the passphrase is wrong, or key or certificate is missing.
         """
-        passphrase = password.encode() if password else None
         try:
-            bundle = pkcs12.load_pkcs12(data, passphrase)
+            bundle = pkcs12.load_pkcs12(data, password.encode() if password else None)
         except (ValueError, UnsupportedAlgorithm) as error:
             if _looks_like_pkcs12(data):
                 raise CertificateError(
@@ -157,7 +156,7 @@ class ClientCertificate:
     ) -> ClientCertificate:
         chain: list[x509.Certificate] = []
         last = leaf
-        while issuer := next((c for c in others if c.subject == last.issuer and c not in chain), None):
+        while issuer := next((c for c in others if c not in chain and _issued(c, last)), None):
             if issuer.subject == issuer.issuer:  # a root: the gateway has its own copy or does not trust it
                 break
             chain.append(issuer)
@@ -310,6 +309,17 @@ def _attribute(name: x509.Name, oid: ObjectIdentifier) -> str:
         if attribute.oid == oid and isinstance(attribute.value, str):
             return attribute.value.strip()
     return ""
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    # by signature, too: a renewed CA keeps its name
+    if issuer.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _looks_like_pkcs12(data: bytes) -> bool:

@@ -26,7 +26,7 @@ from airflow_provider_icsftps.exceptions import (
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.names import (
     MAX_GENERATION,
-    check_file_name,
+    check_own_name,
     check_service,
     status_files,
     upload_name,
@@ -272,7 +272,7 @@ def _name(gateway: GatewayClient, filing: Filing, size: Measure, generation: int
     rule = gateway.settings.file_name_rule
     check_service(filing.service)
     if filing.own_name is not None:
-        return check_file_name(filing.own_name, rule)
+        return check_own_name(filing.own_name, rule)
     return upload_name(
         filing.base_name,
         filing.scope,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -64,15 +65,13 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
 def _beside(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # named by chance, so that two writers do not meet; a dot, so that a glob does not see it
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".icsftps-", suffix=".part", delete=False) as file:
-        try:
+    temporary = path.with_name(f".icsftps-{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(file.name).chmod(0o666 & ~mask)  # as if it had been opened in the usual way
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -56,6 +57,11 @@ class FileNameRule:
 
     def __post_init__(self) -> None:
         """Refuse a rule that could let a path or a command through."""
+        # one plain set: no negation, no end of the set, nothing that Python warns it may read as set arithmetic
+        if re.search(r"^\^|(?<!\\)[\[\]]|--|&&|\|\||~~", self.characters):
+            raise ConfigurationError(
+                f"File-name rule {self.characters!r} is no plain set of characters; write it like A-Za-z0-9_.-"
+            )
         try:
             legal = re.compile(f"[{self.characters}]")
         except re.error as error:
@@ -64,8 +70,8 @@ class FileNameRule:
             ) from error
         if any(legal.match(c) for c in "/\\\r\n\0"):
             raise ConfigurationError(f"File-name rule {self.characters!r} would allow path separators or line breaks")
-        if not legal.match("a") or not legal.match("0"):
-            raise ConfigurationError(f"File-name rule {self.characters!r} must allow letters a-f and digits")
+        if not all(legal.match(c) for c in string.ascii_lowercase + string.digits):
+            raise ConfigurationError(f"File-name rule {self.characters!r} must allow all letters a-z and digits")
         if self.max_length < _DIGEST_CHARACTERS + 16:
             raise ConfigurationError(
                 f"File-name rule allows {self.max_length} characters; unique names need {_DIGEST_CHARACTERS + 16}"
@@ -97,6 +103,23 @@ def check_file_name(name: str, rule: FileNameRule | None = None) -> str:
         odd = "".join(dict.fromkeys(c for c in name if not rule.allows(c)))
         raise InvalidNameError(f"File name {name!r} holds {odd!r}; allowed are the characters {rule.characters}")
     return name
+
+
+def check_own_name(name: str, rule: FileNameRule | None = None) -> str:
+    """
+    Return a name of the user's own choosing that may be sent.
+
+    :param name: the name, without folder.
+    :param rule: what is legal; by default :class:`FileNameRule`'s defaults.
+    :raises InvalidNameError: also for a name that ends like a status file's digit: its answers could be taken for
+        those of a file whose name is the part before.
+    """
+    if re.search(r"_[0-3]$", name):
+        raise InvalidNameError(
+            f"File name {name!r} ends in {name[-2:]!r} like a status file's digit, so its answers could not be told "
+            "apart; rename it, or let names be made unique"
+        )
+    return check_file_name(name, rule)
 
 
 def check_service(service: str) -> str:
@@ -193,6 +216,8 @@ def upload_name(
     if not suffix.startswith("."):  # without the dot it would read as part of the digest
         suffix = ""
     stem = rule.legalise(PurePosixPath(base).stem).strip("._-") or "file"
+    if rule.max_length - len(ending) - len(suffix) < 1:
+        suffix = ""  # a name must not begin with a dash
     room = rule.max_length - len(ending) - len(suffix)
     return check_file_name(f"{stem[:room].rstrip('._-')}{ending}{suffix}", rule)
 
@@ -243,5 +268,5 @@ def digit_of(name: str) -> int | None:
 
     :param name: a name from the outbox; ``None`` comes back for what is no status file.
     """
-    match = re.fullmatch(rf"status_.+{_TAIL.pattern}", name, re.ASCII)
+    match = re.fullmatch(rf"status_.+?{_TAIL.pattern}", name, re.ASCII)
     return int(match["digit"]) if match else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -121,6 +122,8 @@ class GatewaySettings:
         for name in ("connect_timeout", "timeout", "data_timeout", "completion_timeout"):
             if not 0 < getattr(self, name) <= 86400:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
+        if not _is_text_encoding(self.encoding):
+            raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
         if self.data_ports and not 0 < self.data_ports[0] <= self.data_ports[1] < 65536:
             raise ConfigurationError(f"Data ports {self.data_ports[0]}-{self.data_ports[1]} are no port range")
 
@@ -169,8 +172,8 @@ class GatewaySettings:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_pem:
             try:
-                context.load_verify_locations(cadata=self.ca_pem)
-            except (ssl.SSLError, ValueError) as error:
+                context.load_verify_locations(cadata=_certificates_in(self.ca_pem))
+            except (ssl.SSLError, ValueError, TypeError) as error:
                 raise ConfigurationError(
                     "CA certificates (ca_pem) cannot be read; they must be PEM text, with BEGIN and END lines"
                 ) from error
@@ -178,3 +181,16 @@ class GatewaySettings:
             context.load_default_certs()
         self.certificate.load_into(context)
         return context
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return "status_1.xml\r\n".encode(name) == b"status_1.xml\r\n"
+    except (LookupError, UnicodeError):
+        return False
+
+
+def _certificates_in(text: str) -> str:
+    """Leave out what stands between certificates: comments need not be ASCII, and OpenSSL's reader wants ASCII."""
+    blocks = re.findall("-----BEGIN [A-Z ]*CERTIFICATE-----.+?-----END [A-Z ]*CERTIFICATE-----", text, re.DOTALL)
+    return "\n".join(blocks) or "none"

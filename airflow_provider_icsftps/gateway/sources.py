@@ -102,9 +102,12 @@ class MeasuredFile:
         """
         if self._held is None:
             self._held = self._next(len(buffer))
-        block, self._held = self._held, b""
-        if block:
-            self._held = self._next(len(buffer))
+        if len(self._held) > len(buffer):
+            block, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        else:
+            block, self._held = self._held, b""
+            if block:
+                self._held = self._next(len(buffer))
         buffer[: len(block)] = block
         return len(block)
 

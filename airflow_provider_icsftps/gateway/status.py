@@ -112,9 +112,9 @@ class StatusFile:
             timestamp=parse_timestamp(stamp) if stamp else None,
             text=_text(root, "status.code"),
             responses=tuple(
-                _text(element, "filename").rpartition("/")[2]
+                name
                 for element in root.iter()
-                if _local(element) == "response" and _text(element, "filename")
+                if _local(element) == "response" and (name := _text(element, "filename").rpartition("/")[2])
             ),
             error_code=_text(root, "error.code"),
             error_message=_text(root, "error.message"),

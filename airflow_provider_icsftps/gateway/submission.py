@@ -106,13 +106,19 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict.NEXT_GENERATION if cut else Verdict.REJECTED
     if StatusCode.DELIVERED in e.codes:
         return Verdict.UNPROVEN if cut else Verdict.DELIVERED
+    if StatusCode.ERROR in e.codes and not e.name_reused:
+        return Verdict.NAME_USED  # a digit-0 file that nobody has read: it may say anything
     if e.name_reused:
         if e.transfer is Transfer.BROKEN:
             return Verdict.NEXT_GENERATION
+        if e.transfer is Transfer.KILLED:
+            return Verdict.UNPROVEN  # what used the name may be a cut copy of ours
         return Verdict.NAME_USED if e.transfer is Transfer.NONE else Verdict.ON_ITS_WAY
     if e.stored_size is not None:
         if e.stored_size == e.size:
             return Verdict.RECEIVED
+        if e.transfer is Transfer.CONFIRMED:
+            return Verdict.NAME_USED  # the gateway said that it has all of it, and shows something else
         return Verdict.REPLACE if e.stored_size < e.size else Verdict.NAME_USED
     if e.transfer is Transfer.CONFIRMED:
         return Verdict.ON_ITS_WAY  # the gateway took it from the folder and has not said more yet

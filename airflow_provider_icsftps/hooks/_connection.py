@@ -50,7 +50,7 @@ def _to_settings(connection: ConnectionFields) -> GatewaySettings:
         outbox=str(extra.get("outbox", DEFAULT_OUTBOX)),
         file_name_rule=FileNameRule(
             str(extra.get("file_name_characters", rule.characters)),
-            int(_number(extra, "file_name_max_length", rule.max_length)),
+            _whole(extra, "file_name_max_length", rule.max_length),
         ),
         read_only=_flag(extra, "read_only"),
         data_ports=_ports(extra),
@@ -69,7 +69,8 @@ def _certificate(extra: dict[str, Any]) -> ClientCertificate:
             f"({', '.join(given) or 'give private_key_p12, the base64 text of the .p12 file'})"
         )
     key, value = given[0], extra[given[0]]
-    passphrase = extra.get("private_key_passphrase")
+    # a passphrase of digits may be stored as a number
+    passphrase = str(extra["private_key_passphrase"]) if "private_key_passphrase" in extra else None
     data = _read(key, value) if key.endswith("_file") else str(value).encode()
     if b"-----BEGIN" in data:
         return ClientCertificate.from_pem(data, passphrase)
@@ -98,10 +99,13 @@ def _ca(extra: dict[str, Any]) -> str | None:
 
 
 def _read(key: str, path: Any) -> bytes:
+    text = str(path)
+    if "BEGIN" in text or len(text) > 500 or not text.isprintable():  # not shown: it may be a key
+        raise ConfigurationError(f"{key} must be the path of a file; its content belongs into another field")
     try:
-        return Path(str(path)).read_bytes()
+        return Path(text).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{key} {path}: cannot be read on this machine ({error.strerror})") from error
+        raise ConfigurationError(f"{key} {text}: cannot be read on this machine ({error.strerror})") from error
 
 
 def _number(extra: dict[str, Any], key: str, default: float = 0) -> float:
@@ -109,6 +113,13 @@ def _number(extra: dict[str, Any], key: str, default: float = 0) -> float:
         return float(extra.get(key, default))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{key} is {extra[key]!r}; it must be a number") from error
+
+
+def _whole(extra: dict[str, Any], key: str, default: int) -> int:
+    number = _number(extra, key, default)
+    if not number.is_integer():
+        raise ConfigurationError(f"{key} is {extra[key]!r}; it must be a whole number")
+    return int(number)
 
 
 def _flag(extra: dict[str, Any], key: str) -> bool:

@@ -153,11 +153,9 @@ def _tls_context(server_pem: Path, client_ca_pem: Path, versions: Sequence[str])
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     numbers = sorted(_VERSIONS[version] for version in versions)
     context.set_min_proto_version(numbers[0])
-    if numbers[0] < SSL.TLS1_2_VERSION:
-        context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")  # OpenSSL 3 speaks the old versions at no other level
     context.set_max_proto_version(numbers[-1])
     if numbers[0] < SSL.TLS1_2_VERSION:
-        context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+        context.set_cipher_list(b"ALL:@SECLEVEL=0")  # OpenSSL 3 speaks the old versions at no other level
     context.use_certificate_chain_file(str(server_pem))
     context.use_privatekey_file(str(server_pem))
     context.load_verify_locations(str(client_ca_pem))

@@ -5,7 +5,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 from airflow.sdk.io import attach
-from conftest import context
+from airflow_task import context
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError

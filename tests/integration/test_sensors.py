@@ -5,7 +5,7 @@ import json
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 from airflow.sdk.exceptions import TaskDeferred
-from conftest import context, run_to_the_end
+from airflow_task import context, run_to_the_end
 
 from airflow_provider_icsftps.gateway import Filing, file_all
 from airflow_provider_icsftps.sensors.icsftps import IcsFtpsOutboxSensor, IcsFtpsResponseSensor

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk import serde
 from airflow.triggers.base import BaseTrigger
-from conftest import run_trigger
+from airflow_task import run_trigger
 
 import airflow_provider_icsftps.triggers.icsftps as module
 from airflow_provider_icsftps.triggers.icsftps import IcsFtpsOutboxTrigger, IcsFtpsResponseTrigger

@@ -7,7 +7,6 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
@@ -16,11 +15,6 @@ def context(try_number: int = 1, task_id: str = "task") -> Any:
     """The part of a task's context that the operators read."""
     ti = SimpleNamespace(dag_id="dag", task_id=task_id, run_id="manual__1", try_number=try_number)
     return {"ti": ti}
-
-
-@pytest.fixture
-def task_context() -> Any:
-    return context()
 
 
 async def _first(trigger: Any) -> Any:
