@@ -40,22 +40,23 @@ class OutboxEntry:
     modified: datetime | None = None
 
 
-def parse_mlsd(lines: Iterable[str]) -> list[OutboxEntry]:
+def parse_mlsd(lines: Iterable[str], tried: str = "Listing") -> list[OutboxEntry]:
     """
     Read the lines of an MLSD listing (RFC 3659, section 7); folders are left out.
 
     :param lines: without line ends.
+    :param tried: which listing, for an error's line.
     :raises GatewayProtocolError: for a line that is none.
     """
     entries = []
     for line in lines:
         facts_text, blank, name = line.partition(" ")
         if not blank:
-            raise GatewayProtocolError(f"Listing holds a line that is no MLSD line: {one_line(line)[:200]!r}")
+            raise GatewayProtocolError(f"{tried} holds a line that is no MLSD line: {one_line(line)[:200]!r}")
         facts = {key.lower(): value for key, _, value in (f.partition("=") for f in facts_text.split(";"))}
         if facts.get("type", "file").lower() == "file" and _usable(name):
             size = facts.get("size", "")
-            entries.append(OutboxEntry(name, int(size) if _is_number(size) else None, parse_time(facts.get("modify"))))
+            entries.append(OutboxEntry(name, int(size) if is_number(size) else None, parse_time(facts.get("modify"))))
     return entries
 
 
@@ -77,7 +78,7 @@ def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
             return None
         found = match.groupdict()
         is_file = found["size"] is not None and found.get("type", "-") == "-"
-        if is_file and _is_number(found["size"]) and _usable(found["name"]):
+        if is_file and is_number(found["size"]) and _usable(found["name"]):
             entries.append(OutboxEntry(found["name"], int(found["size"])))
     return entries
 
@@ -120,7 +121,8 @@ def split_lines(data: bytes, encoding: str) -> Iterator[str]:
             yield stripped
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether a server's text is a plain number of sensible length."""
     return text.isascii() and text.isdigit() and len(text) < 20
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import ftplib
-import select
 import socket
 import ssl
 import struct
@@ -21,8 +20,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError
+from airflow_provider_icsftps.gateway._data_connection import open_data
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import split_lines
+from airflow_provider_icsftps.gateway._sockets import ready
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
 from airflow_provider_icsftps.gateway.submission import Transfer
 
@@ -67,9 +68,10 @@ class Upload:
         tried = f"Upload to {self.path} at {session.settings.address}"
         with session.mapped(tried, "STOR"):
             try:
-                data = session.open_data(f"STOR {self.path}")
+                data = open_data(session, f"STOR {self.path}")
             except BaseException as error:
-                refused = isinstance(error, ftplib.Error) and not session.transfer_began
+                said_no = isinstance(error, ftplib.error_temp | ftplib.error_perm)
+                refused = said_no and not session.transfer_began
                 if session.command_sent and not refused:
                     self.transfer = Transfer.BROKEN  # some servers make an empty file of it
                 raise
@@ -83,14 +85,17 @@ class Upload:
                 except BaseException:
                     self._abort(data)
                     raise
+                self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
                 _linger(data, on=False)
                 _end_politely(data, session.settings.data_timeout)
-                self.transfer = Transfer.SENT
                 try:
-                    session.completion()
-                except ftplib.Error:
-                    self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
+                    reply = session.completion()
+                except (ftplib.error_temp, ftplib.error_perm) as error:
+                    if not str(error).startswith("421"):  # that is about the service, not about this file
+                        self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
                     raise
+                if not reply.startswith(("226", "250")):
+                    raise ftplib.error_reply(reply)
             self.transfer = Transfer.CONFIRMED
         return self.sent
 
@@ -99,11 +104,16 @@ class Upload:
         while True:
             try:
                 count = source.readinto(view)
-            except OSError as error:
+            except (OSError, EOFError) as error:  # EOFError: a compressed file that is cut short
                 raise TransferError(
-                    f"{tried}: the file could not be read after {self.sent} bytes ({error.strerror or error}); "
-                    "the upload was aborted"
+                    f"{tried}: the file could not be read after {self.sent} bytes "
+                    f"({getattr(error, 'strerror', None) or error}); the upload was aborted"
                 ) from error
+            if count is None:
+                raise TransferError(
+                    f"{tried}: the file had nothing to give after {self.sent} bytes and was not at its end; "
+                    "the upload was aborted. Give a file that blocks"
+                )
             if not count:
                 return
             try:
@@ -114,7 +124,8 @@ class Upload:
 
     def _why_cut(self, tried: str, error: OSError) -> IcsFtpsError:
         """Return why the gateway stopped taking data; its own reply, if there is one, is raised instead."""
-        if not isinstance(error, TimeoutError):  # it closed the data connection, so it has an answer ready
+        # a gateway that closed the data connection has an answer ready, or will have
+        if not isinstance(error, TimeoutError) or self.session.has_reply():
             with contextlib.suppress(OSError, EOFError):
                 reply = self.session.completion()  # raises its 4xx or 5xx
                 return TransferError(
@@ -152,7 +163,7 @@ def retrieve(
     received = 0
     whole = True
     with session.mapped(tried, command.partition(" ")[0]):
-        data = session.open_data(command)
+        data = open_data(session, command)
         with data:
             data.settimeout(session.settings.data_timeout)
             view = memoryview(bytearray(BLOCK))
@@ -215,7 +226,7 @@ def _end_politely(data: ssl.SSLSocket, seconds: float) -> None:
         try:
             data.unwrap()
         except ssl.SSLWantWriteError:
-            if not select.select([], [data], [], seconds)[1]:
+            if not ready([], [data], seconds):
                 raise TimeoutError("data connection does not take the close_notify") from None
             continue
         except (ssl.SSLError, OSError):

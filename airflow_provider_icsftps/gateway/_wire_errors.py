@@ -36,12 +36,13 @@ def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     return kind(f"{tried}: the gateway answered {reply}{todo}", command=command, code=code, text=text)
 
 
-def connection_error(tried: str, error: Exception) -> IcsFtpsError:
+def connection_error(tried: str, error: Exception, *, handshake: bool = False) -> IcsFtpsError:
     """
     Say what a failure of the connection means and who can mend it.
 
     :param tried: what was being tried, on what.
     :param error: what ssl or the operating system raised, or the ``EOFError`` of a closed connection.
+    :param handshake: whether it broke the control connection's TLS handshake: there alone an alert is about us.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedGatewayError(
@@ -49,6 +50,24 @@ def connection_error(tried: str, error: Exception) -> IcsFtpsError:
             "check the host name and, for a private CA, the connection's ca_pem"
         )
     reason = (getattr(error, "reason", "") or "") if isinstance(error, ssl.SSLError) else ""
+    if handshake:
+        decided = _handshake_error(tried, reason)
+        if decided is not None:
+            return decided
+    if isinstance(error, TimeoutError):
+        return GatewayTimeoutError(f"{tried}: no answer in time; check the network and firewall, or try again later")
+    if isinstance(error, EOFError | ssl.SSLError):
+        how = f" ({reason.replace('_', ' ').lower()})" if reason else ""
+        return GatewayUnavailableError(f"{tried}: the gateway closed the connection{how}; try again later")
+    if isinstance(error, socket.gaierror):
+        return GatewayUnavailableError(
+            f"{tried}: the host name is not known ({error.strerror}); check the host and DNS"
+        )
+    words = getattr(error, "strerror", None) or type(error).__name__
+    return GatewayUnavailableError(f"{tried}: {words}; check host, port and firewall, or try again later")
+
+
+def _handshake_error(tried: str, reason: str) -> IcsFtpsError | None:
     if "PROTOCOL_VERSION" in reason or reason == "UNSUPPORTED_PROTOCOL":
         return UntrustedGatewayError(f"{tried}: the gateway does not speak TLS 1.2, and nothing else is accepted here")
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
@@ -60,13 +79,4 @@ def connection_error(tried: str, error: Exception) -> IcsFtpsError:
             "and that its issuing CA is sent along (it must be in the .p12)",
             text=alert,
         )
-    if isinstance(error, TimeoutError):
-        return GatewayTimeoutError(f"{tried}: no answer in time; check the network and firewall, or try again later")
-    if isinstance(error, EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return GatewayUnavailableError(f"{tried}: the gateway closed the connection; try again later")
-    if isinstance(error, socket.gaierror):
-        return GatewayUnavailableError(
-            f"{tried}: the host name is not known ({error.strerror}); check the host and DNS"
-        )
-    words = getattr(error, "strerror", None) or reason or type(error).__name__
-    return GatewayUnavailableError(f"{tried}: {words}; check host, port and firewall, or try again later")
+    return None

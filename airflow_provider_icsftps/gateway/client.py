@@ -16,7 +16,14 @@ from airflow_provider_icsftps.exceptions import (
     StatusFileError,
 )
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
-from airflow_provider_icsftps.gateway._listing import OutboxEntry, parse_list, parse_mlsd, parse_names, parse_time
+from airflow_provider_icsftps.gateway._listing import (
+    OutboxEntry,
+    is_number,
+    parse_list,
+    parse_mlsd,
+    parse_names,
+    parse_time,
+)
 from airflow_provider_icsftps.gateway._transfer import Upload, retrieve, retrieve_lines
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import (
@@ -274,7 +281,7 @@ class GatewayClient:
         tried = self._tried(f"Listing of {folder}")
         if self._mlsd:
             try:
-                return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried))
+                return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried), tried)
             except GatewayRefusedError as error:
                 if error.code not in _NOT_IMPLEMENTED:
                     raise
@@ -294,7 +301,7 @@ class GatewayClient:
 
     def _size_of(self, session: FtpsSession, path: str) -> int | None:
         answer = self._ask(session, f"SIZE {path}")
-        return int(answer) if answer.isascii() and answer.isdigit() else None
+        return int(answer) if is_number(answer) else None
 
     def _ask(self, session: FtpsSession, command: str) -> str:
         """Return the value in a 213 reply, or nothing when the gateway refuses to tell."""

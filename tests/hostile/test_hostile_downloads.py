@@ -157,6 +157,18 @@ def test_what_is_not_there_is_said_and_the_session_goes_on(pki, client, folder):
     assert server.connections == 1
 
 
+def test_what_is_not_there_is_said_also_when_the_data_port_is_closed_by_then(pki, client, folder):
+    """A server that refuses a command gives its data port up, often before we have come to connect to it."""
+
+    with ScriptedServer(
+        pki, {"PASV": Conversation.name_a_closed_port, "RETR": "550 no such file"}, files=FILES
+    ) as server:
+        gateway = client(server)
+        with refused(FileNotAvailableError, server.address, NAME, "550 no such file"):
+            gateway.download(NAME, folder / NAME)
+    assert list(folder.iterdir()) == []
+
+
 def test_the_address_in_a_227_is_ignored(pki, client, folder):
     def elsewhere(talk: Conversation, _: str) -> None:
         high, low = divmod(talk.listen_for_data(), 256)

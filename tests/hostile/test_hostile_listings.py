@@ -13,6 +13,7 @@ from scripted_server import Conversation, ScriptedServer
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
+    GatewayProtocolError,
     GatewayTimeoutError,
     GatewayUnavailableError,
     TransferError,
@@ -89,6 +90,14 @@ def test_names_that_lead_elsewhere_are_left_out(pki, client, kind):
     assert [name for name in names if "/" in name or not name.isprintable() or name in {".", ".."}] == []
 
 
+def test_a_line_that_is_no_mlsd_line_makes_no_sense_and_the_gateway_is_named(pki, client):
+    with ScriptedServer(pki, {"MLSD": lines("type=file;size=1; a.xml", "nonsense")}) as server:
+        gateway = client(server)
+        with refused(GatewayProtocolError, server.address, "nonsense"):
+            gateway.list_outbox()
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("size", ["-1", "9" * 5000, "x", ""])
 def test_a_size_that_is_none_is_none(pki, client, size):
     with ScriptedServer(pki, {"MLSD": lines(f"type=file;size={size}; a.xml")}) as server:
@@ -162,6 +171,14 @@ def notify(talk: Conversation) -> None:
     talk.drop()
 
 
+def oops(talk: Conversation) -> None:
+    """Answer the next command outside of TLS, as vsftpd does when its child dies."""
+    talk.control.recv(100)
+    with socket.socket(fileno=os.dup(talk.control.fileno())) as raw:
+        raw.sendall(b"500 OOPS: child died\r\n")
+    talk.drop()
+
+
 def alarm(talk: Conversation) -> None:
     """Answer the next command with a fatal TLS alert, as servers do that end in a hurry."""
     with socket.socket(fileno=os.dup(talk.control.fileno())) as raw:
@@ -170,7 +187,7 @@ def alarm(talk: Conversation) -> None:
     talk.drop()
 
 
-@pytest.mark.parametrize("death", [Conversation.drop, say_421, notify, alarm], ids=lambda death: death.__name__)
+@pytest.mark.parametrize("death", [Conversation.drop, say_421, notify, oops, alarm], ids=lambda death: death.__name__)
 def test_a_session_that_died_is_replaced_once_by_itself(pki, client, death):
     with ScriptedServer(pki, {"TYPE": first_only(death)}, files=FILES) as server:
         gateway = client(server)

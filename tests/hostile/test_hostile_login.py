@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import warnings
 
 import pytest
 from expectations import PASSWORD, refused
@@ -52,6 +53,19 @@ def test_a_gateway_with_tls_1_3_only_is_refused(pki, client):
     assert server.lines == ["AUTH TLS"]
 
 
+def test_a_gateway_with_tls_1_1_only_is_refused(pki, client):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that old versions are deprecated is the point
+        context = server_context(pki.server_file, pki.ca_file, ssl.TLSVersion.TLSv1_1)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with (
+        ScriptedServer(pki, context=context) as server,
+        refused(UntrustedGatewayError, server.address, "TLS 1.2"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
 def test_a_server_whose_ca_is_unknown_is_refused(pki, strangers, client):
     context = server_context(strangers.server_file, pki.ca_file)
     with (
@@ -77,6 +91,18 @@ def test_an_expired_server_certificate_is_refused(pki, client):
     with (
         ScriptedServer(pki, context=server_context(expired, pki.ca_file)) as server,
         refused(UntrustedGatewayError, server.address, "expired"),
+    ):
+        client(server).connect()
+    assert server.lines == ["AUTH TLS"]
+
+
+@pytest.mark.parametrize(
+    "reply", ["500 AUTH not understood", "502 no", "534 policy", "530 Please login with USER and PASS."]
+)
+def test_a_gateway_without_tls_is_not_trusted_and_hears_no_username(pki, client, reply):
+    with (
+        ScriptedServer(pki, {"AUTH": reply}) as server,
+        refused(UntrustedGatewayError, server.address, reply[:3], "TLS"),
     ):
         client(server).connect()
     assert server.lines == ["AUTH TLS"]

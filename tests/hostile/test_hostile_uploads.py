@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from scripted_server import Conversation, ScriptedServer, receive, reset, server
 from throwaway_pki import PASSPHRASE
 
 from airflow_provider_icsftps.exceptions import (
+    GatewayProtocolError,
     GatewayRefusedError,
     GatewayTimeoutError,
     GatewayUnavailableError,
@@ -67,6 +70,19 @@ def test_a_whole_upload_ends_with_close_notify_over_a_resumed_session(pki, clien
         assert (session.data_connections, session.resumed) == (3, 3)
     assert server.endings == ["close_notify"] * 3
     assert server.resumed == [True] * 3
+
+
+def test_a_process_with_more_than_a_thousand_open_files_transfers_as_any_other(pki, client, folder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    with contextlib.ExitStack() as files:
+        files.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            files.enter_context(Path(os.devnull).open())
+        with ScriptedServer(pki) as server:
+            gateway = client(server)
+            assert upload(gateway) == len(CONTENT)
+            assert gateway.list_outbox() == []
 
 
 def test_a_server_that_closes_without_close_notify_has_confirmed_all_the_same(pki, client):
@@ -181,6 +197,24 @@ def test_with_the_control_connection_gone_before_the_226_the_outcome_is_unknown(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("reply", ["hello", "110 restart marker", "331 who are you", "200 noop", "221 bye", "2 bytes"])
+def test_an_answer_that_is_neither_yes_nor_no_leaves_the_outcome_unknown(pki, client, reply):
+    """All bytes were taken: to call that broken would let the same file be sent a second time under another name."""
+    with ScriptedServer(pki, {"STOR": ending_with(reply)}) as server:
+        gateway = client(server)
+        with refused(GatewayProtocolError, server.address, PATH, "makes no sense"):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.SENT
+
+
+def test_421_after_all_data_is_about_the_service_and_leaves_the_outcome_unknown(pki, client):
+    with ScriptedServer(pki, {"STOR": ending_with("421 shutting down", drop=True)}) as server:
+        gateway = client(server)
+        with refused(GatewayUnavailableError, server.address, "421 shutting down"):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.SENT
+
+
 # ------------------------------------------------------------ ends that are bad
 
 
@@ -203,7 +237,7 @@ def test_a_no_after_all_data_is_a_no(pki, client, reply, kind):
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("close", ["fin", "reset"])
+@pytest.mark.parametrize("close", ["fin", "reset", "left open"])
 def test_552_in_the_middle_is_what_the_error_says(pki, client, close):
     def full(talk: Conversation, _: str) -> None:
         talk.say("150 send it")
@@ -244,7 +278,17 @@ def test_450_instead_of_150_is_worth_another_try(pki, client):
     assert gateway.last_transfer == Transfer.NONE
 
 
-@pytest.mark.parametrize("close", [True])
+@pytest.mark.parametrize("reply", ["226 done already", "hello", "331 who"])
+def test_nonsense_instead_of_150_proves_nothing(pki, client, reply):
+    """The command was sent, and the answer is no refusal: an empty file may lie there now."""
+    with ScriptedServer(pki, {"STOR": reply}) as server:
+        gateway = client(server)
+        with refused(GatewayProtocolError, server.address, PATH, "makes no sense"):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.BROKEN
+
+
+@pytest.mark.parametrize("close", [True, False])
 def test_425_behind_the_150_is_what_the_error_says(pki, client, close):
     def no_data(talk: Conversation, _: str) -> None:
         talk.say("150 send it")
@@ -272,12 +316,35 @@ def test_a_522_instead_of_a_handshake_is_what_the_error_says(pki, client):
     assert gateway.last_transfer == Transfer.NONE
 
 
+@pytest.mark.timeout(8)
+def test_150_for_ever_ends_all_the_same(pki, client):
+    def again(talk: Conversation, _: str) -> None:
+        talk.accept_raw().close()
+        with contextlib.suppress(OSError):
+            while not talk.server.stopping.wait(0.05):
+                talk.say("150 any moment now")
+
+    with ScriptedServer(pki, {"STOR": again}) as server:
+        gateway = client(server)
+        with refused(GatewayUnavailableError, server.address, PATH, seconds=4):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.BROKEN
+
+
 def test_a_data_port_where_nobody_listens_is_named(pki, client):
     with ScriptedServer(pki, {"PASV": Conversation.name_a_closed_port, "STOR": "150 send it"}) as server:
         gateway = client(server)
         with refused(GatewayUnavailableError, server.address, PATH, "data connection to port", "refused"):
             upload(gateway)
     assert gateway.last_transfer == Transfer.BROKEN
+
+
+def test_a_no_instead_of_150_is_heard_also_when_the_data_port_is_closed_by_then(pki, client):
+    with ScriptedServer(pki, {"PASV": Conversation.name_a_closed_port, "STOR": "553 no such folder"}) as server:
+        gateway = client(server)
+        with refused(GatewayRefusedError, server.address, PATH, "553 no such folder"):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.NONE
 
 
 def test_a_data_connection_with_another_certificate_gets_nothing(pki, client):
@@ -295,6 +362,23 @@ def test_a_data_connection_with_another_certificate_gets_nothing(pki, client):
             upload(gateway)
     assert got == b""
     assert server.resumed == [False]
+    assert gateway.last_transfer == Transfer.BROKEN
+
+
+def test_a_data_connection_of_a_stranger_gets_nothing(pki, strangers, client):
+    """Nor does it help the stranger that the control connection says nothing about it."""
+
+    def impostor(talk: Conversation, _: str) -> None:
+        talk.say("150 send it")
+        with contextlib.suppress(OSError):
+            talk.accept_data()
+
+    context = server_context(strangers.server_file, pki.ca_file)
+    with ScriptedServer(pki, {"STOR": impostor}, data_context=context) as server:
+        gateway = client(server)
+        with refused(UntrustedGatewayError, server.address, "does not verify", seconds=3):
+            upload(gateway)
+    assert server.resumed == []
     assert gateway.last_transfer == Transfer.BROKEN
 
 
@@ -355,6 +439,7 @@ class Interrupted(BaseException):
     ("trouble", "kind"),
     [
         (OSError(5, "Input/output error"), TransferError),
+        (EOFError("Compressed file ended before the end-of-stream marker was reached"), TransferError),
         (ValueError("I/O operation on closed file"), ValueError),
         (Interrupted(), Interrupted),
         (KeyboardInterrupt(), KeyboardInterrupt),
@@ -380,6 +465,19 @@ def test_an_unreadable_source_is_named_with_what_was_sent(pki, client):
         error = OSError(5, "Input/output error")
         with refused(TransferError, server.address, PATH, str(4 * 256 * 1024), "Input/output error", "aborted"):
             upload(gateway, Endless(4, error))
+
+
+def test_a_source_with_nothing_to_give_yet_is_not_at_its_end(pki, client):
+    """A file that does not block returns None for that; taken for the end, half a file would be filed as a whole."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, b"first half")
+    with ScriptedServer(pki) as server, io.FileIO(reading) as source, io.FileIO(writing, "w"):
+        gateway = client(server)
+        with refused(TransferError, server.address, PATH, "aborted"):
+            upload(gateway, source)
+        assert server.endings == ["reset"]
+    assert gateway.last_transfer == Transfer.BROKEN
 
 
 def test_a_client_that_is_killed_in_the_middle_leaves_a_reset_not_an_end(pki, settings, tmp_path):

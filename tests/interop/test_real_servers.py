@@ -23,6 +23,7 @@ from real_servers import PASSWORD, Proftpd, RealServer, Vsftpd
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
+    GatewayRefusedError,
     GatewayUnavailableError,
     LoginRefusedError,
     TransferError,
@@ -138,6 +139,14 @@ def test_many_uploads_go_over_one_session(server, client):
         path.name: path.read_bytes() for path in (server.root / "Manifest").iterdir()
     }
     assert connections(gateway) == (20, 20)
+
+
+def test_a_service_folder_that_is_not_there_is_a_refusal_and_nothing_was_sent(server, client):
+    gateway = client(server)
+    with pytest.raises(GatewayRefusedError) as caught:
+        gateway.upload(b"x", service="NotOurs", file_name="a.xml")
+    assert {"proftpd": 550, "vsftpd": 553}[server.name] == caught.value.code
+    assert gateway.last_transfer == Transfer.NONE
 
 
 def test_what_is_not_stored_has_no_size(server, client):
@@ -273,6 +282,17 @@ def test_a_deleted_file_is_gone(server, client):
         gateway.delete("answer.xml")
 
 
+def test_a_file_that_is_not_there_is_not_available_and_the_session_goes_on(server, client, tmp_path):
+    gateway = client(server)
+    with pytest.raises(FileNotAvailableError):
+        gateway.download("answer.xml", tmp_path / "answer.xml")
+    server.give(server.root / "out/answer.xml", b"12345")
+    session = gateway._session
+    gateway.download("answer.xml", tmp_path / "answer.xml")
+    assert session is gateway._session
+    assert [tmp_path / "answer.xml"] == list(tmp_path.iterdir())
+
+
 def test_names_with_blanks_and_danish_letters_pass_both_ways(server, client, tmp_path):
     gateway = client(server)
     gateway.upload(b"hej", service="Manifest", file_name=DANISH)
@@ -326,7 +346,7 @@ def test_over_ipv6_data_connections_are_asked_for_with_epsv(kind, pki, client, t
         gateway.close()
 
 
-@pytest.mark.parametrize("kind", [Proftpd], ids=lambda kind: kind.name)
+@SERVERS
 def test_a_session_that_idled_away_is_replaced_for_a_look_but_not_for_an_upload(kind, pki, client):
     demand(kind)
     with kind(pki, idle=2) as server:

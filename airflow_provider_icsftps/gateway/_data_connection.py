@@ -1,0 +1,151 @@
+"""
+Opening a data connection, in the order that every server bears.
+
+* It resumes the control connection's TLS session, and its handshake begins after the command was sent: servers demand
+  the one and wait for the other.
+* The address that the gateway names is ignored, its certificate must be the control connection's.
+* A refusal may come instead of a handshake, or of a connection; then it is the refusal that is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import socket
+import ssl
+import time
+
+from airflow_provider_icsftps.exceptions import GatewayProtocolError, UntrustedGatewayError
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._sockets import ready, tune
+from airflow_provider_icsftps.gateway._wire_errors import connection_error
+
+_NOT_IMPLEMENTED = ("500", "501", "502", "504", "522")
+
+
+def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
+    """
+    Send a transfer command and open its data connection, in the order that every server bears.
+
+    PASV, then the command without waiting for its 150, then TCP and the TLS handshake while both sockets are
+    watched: a server may refuse instead of shaking hands.
+
+    :param session: an open session; it keeps whether the command was sent and a 1xx came.
+    :param command: STOR, RETR, NLST, LIST or MLSD with its argument.
+    """
+    control = session.sock
+    if control is None:
+        raise EOFError
+    session.command_sent = session.transfer_began = False
+    host, port = _passive(session)
+    session.command_sent = True
+    session.putcmd(command)
+    # wrapped before it is connected: wrapping fails and leaks the socket when the server has reset it by then
+    data = session.context.wrap_socket(
+        socket.socket(session.af, socket.SOCK_STREAM),
+        server_hostname=session.host,
+        session=control.session,
+        do_handshake_on_connect=False,
+        suppress_ragged_eofs=False,  # a download that ends without close_notify must be seen
+    )
+    try:
+        data.settimeout(session.settings.connect_timeout)
+        tune(data)
+        try:
+            data.connect((host, port))
+        except OSError as error:
+            _hear_why(session, error)  # a server that refuses the command may have given the port up by now
+            tried = f"{command} at {session.settings.address}: data connection to port {port}"
+            raise connection_error(tried, error) from error
+        _shake_hands(session, data, control)
+        if data.getpeercert(True) != control.getpeercert(True):
+            raise UntrustedGatewayError(
+                f"{command.partition(' ')[0]} at {session.settings.address}: the data connection shows another "
+                "server certificate than the control connection; somebody on the way may be tampering"
+            )
+    except BaseException:
+        data.close()
+        raise
+    session.data_connections += 1
+    session.resumed += bool(data.session_reused)
+    return data
+
+
+def _passive(session: FtpsSession) -> tuple[str, int]:
+    """Ask for a data port; the address in the answer is ignored: behind NAT it is wrong, forged it is worse."""
+    control = session.sock
+    if control is None:
+        raise EOFError
+    peer = control.getpeername()
+    reply = ""
+    if session.af == socket.AF_INET:
+        try:
+            reply = session.sendcmd("PASV")
+        except ftplib.error_perm as error:
+            if not str(error).startswith(_NOT_IMPLEMENTED):
+                raise
+    try:
+        port = ftplib.parse227(reply)[1] if reply else 0
+        if not port:
+            reply = session.sendcmd("EPSV")
+            port = int(ftplib.parse229(reply, peer)[1])
+    except (ValueError, IndexError):  # ftplib does not check what stands between the bars
+        raise ftplib.error_proto(reply) from None
+    if not 0 < port < 65536:
+        raise ftplib.error_proto(reply)
+    allowed = session.settings.data_ports
+    if allowed and not allowed[0] <= port <= allowed[1]:
+        raise GatewayProtocolError(
+            f"Data connection to {session.settings.address}: the gateway names port {port}, outside of the "
+            f"{allowed[0]}-{allowed[1]} that the connection allows; correct the range or leave it out"
+        )
+    return peer[0], port
+
+
+def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket) -> None:
+    """Make the data connection's handshake and read the 1xx reply to the command, in either order."""
+    expires = time.monotonic() + session.settings.connect_timeout
+    data.settimeout(0)
+    try:
+        while True:
+            readable: list[ssl.SSLSocket] = [data]
+            writable: list[ssl.SSLSocket] = []
+            try:
+                data.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLWantWriteError:
+                readable, writable = [], [data]
+            if not session.transfer_began:
+                readable = [*readable, control]
+            buffered = not session.transfer_began and (session.file.has_buffered or control.pending())
+            left = max(0.0, expires - time.monotonic())
+            found = ready(readable, writable, 0 if buffered else left)
+            if not (found or buffered):
+                raise TimeoutError("data connection's TLS handshake took too long")
+            if buffered or control.fileno() in found:
+                _preliminary(session)
+    except ssl.SSLCertVerificationError:
+        raise  # we refuse; what the other side says to that does not matter
+    except OSError as error:
+        _hear_why(session, error)
+        raise
+    if not session.transfer_began:
+        _preliminary(session)
+
+
+def _hear_why(session: FtpsSession, error: OSError) -> None:
+    """Raise the 4xx or 5xx that says why there is no data connection; return if there is none."""
+    with contextlib.suppress(OSError, EOFError):  # nothing more is said: the first error stands
+        for _ in range(3):  # a 1xx may stand before it
+            if isinstance(error, TimeoutError) and not session.has_reply():
+                return
+            _preliminary(session)
+
+
+def _preliminary(session: FtpsSession) -> None:
+    reply = session.getresp()
+    if reply[:1] != "1":
+        raise ftplib.error_reply(reply)
+    session.transfer_began = True
