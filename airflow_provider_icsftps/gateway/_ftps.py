@@ -56,6 +56,8 @@ class FtpsSession(ftplib.FTP_TLS):
         #: Of the last data connection: whether its command was sent, and whether a 1xx reply to it was read.
         self.command_sent = False
         self.transfer_began = False
+        #: Until the gateway says otherwise.
+        self.has_mlsd = True
         self._type = ""
 
     # ------------------------------------------------------------ opening and closing

@@ -14,13 +14,9 @@ The rules (docs/gateway.md says how sure each is):
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import secrets
 import ssl
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from airflow_provider_icsftps.exceptions import CertificateError
+from airflow_provider_icsftps.gateway._key_file import readable_by_openssl
 
 _ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
 _OCES3 = re.compile(r"UI:DK-(?P<kind>[OE]):G:(?P<id>[0-9A-Fa-f-]{36})")
@@ -269,7 +266,7 @@ class ClientCertificate:
             serialization.BestAvailableEncryption(passphrase.encode()),
         )
         pem = b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (self.certificate, *self.chain)) + key
-        with _readable_by_openssl(pem) as path:
+        with readable_by_openssl(pem) as path:
             try:
                 context.load_cert_chain(path, password=passphrase)
             except ssl.SSLError as error:
@@ -277,23 +274,6 @@ class ClientCertificate:
                     f"Client certificate of {self.username or self.subject}: OpenSSL does not take it "
                     f"({error.reason or error})"
                 ) from error
-
-
-@contextlib.contextmanager
-def _readable_by_openssl(data: bytes) -> Iterator[str]:
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(data)
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:  # pragma: no cover - other systems than Linux
-        with tempfile.NamedTemporaryFile(prefix="icsftps-") as file:  # made with mode 0600
-            file.write(data)
-            file.flush()
-            yield file.name
 
 
 def _public_bytes(key: object) -> bytes:

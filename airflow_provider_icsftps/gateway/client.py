@@ -16,15 +16,9 @@ from airflow_provider_icsftps.exceptions import (
     StatusFileError,
 )
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
-from airflow_provider_icsftps.gateway._listing import (
-    OutboxEntry,
-    is_number,
-    parse_list,
-    parse_mlsd,
-    parse_names,
-    parse_time,
-)
-from airflow_provider_icsftps.gateway._transfer import Upload, retrieve, retrieve_lines
+from airflow_provider_icsftps.gateway._listing import OutboxEntry
+from airflow_provider_icsftps.gateway._looking import list_folder, size_of
+from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import (
     HEARTBEAT_SERVICE,
@@ -39,7 +33,6 @@ from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 T = TypeVar("T")
-_NOT_IMPLEMENTED = {500, 501, 502, 504}
 
 
 class GatewayClient:
@@ -59,7 +52,6 @@ class GatewayClient:
         self.last_transfer = Transfer.NONE
         self._session: FtpsSession | None = None
         self._refused: LoginRefusedError | None = None
-        self._mlsd = True
 
     def __repr__(self) -> str:
         """Tell where to and as whom."""
@@ -173,7 +165,8 @@ class GatewayClient:
         :param file_name: the file's name.
         :return: bytes; ``None`` when it is not there (perhaps not any more), or the gateway does not let us look.
         """
-        return self._size(f"/{check_service(service)}/{check_server_name(file_name)}")
+        path = f"/{check_service(service)}/{check_server_name(file_name)}"
+        return self._look(lambda session: size_of(session, path))
 
     def remove_stored(self, service: str, file_name: str) -> bool:
         """
@@ -202,7 +195,7 @@ class GatewayClient:
         :param times: ``False`` spares the MDTM for each file where there is no MLSD.
         :raises FileNotAvailableError: when there is no such folder.
         """
-        return sorted(self._look(lambda session: self._list(session, times)))
+        return sorted(self._look(lambda session: list_folder(session, self.settings.outbox, times=times)))
 
     def read_status(self, name: str) -> StatusFile:
         """
@@ -249,7 +242,7 @@ class GatewayClient:
         tried = self._tried(f"Download of {path}")
 
         def fetch(session: FtpsSession) -> int:
-            expected = self._size_of(session, path) if size is None else size
+            expected = size_of(session, path) if size is None else size
             with landing(target) as file:
                 return retrieve(session, f"RETR {path}", tried, file.write, expected)
 
@@ -275,41 +268,3 @@ class GatewayClient:
 
     def _tried(self, what: str) -> str:
         return f"{what} at {self.settings.address}"
-
-    def _list(self, session: FtpsSession, times: bool) -> list[OutboxEntry]:
-        folder = self.settings.outbox
-        tried = self._tried(f"Listing of {folder}")
-        if self._mlsd:
-            try:
-                return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried), tried)
-            except GatewayRefusedError as error:
-                if error.code not in _NOT_IMPLEMENTED:
-                    raise
-                self._mlsd = False  # do not ask again on this client
-        entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
-        if entries is None:
-            names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
-            entries = [OutboxEntry(name, self._size_of(session, f"{folder}/{name}")) for name in names]
-        if times:
-            entries = [
-                OutboxEntry(e.name, e.size, parse_time(self._ask(session, f"MDTM {folder}/{e.name}"))) for e in entries
-            ]
-        return entries
-
-    def _size(self, path: str) -> int | None:
-        return self._look(lambda session: self._size_of(session, path))
-
-    def _size_of(self, session: FtpsSession, path: str) -> int | None:
-        answer = self._ask(session, f"SIZE {path}")
-        return int(answer) if is_number(answer) else None
-
-    def _ask(self, session: FtpsSession, command: str) -> str:
-        """Return the value in a 213 reply, or nothing when the gateway refuses to tell."""
-        with session.mapped(self._tried(command), command.partition(" ")[0]):
-            try:
-                reply = session.sendcmd(command)
-            except Exception as error:
-                if str(error)[:1] == "5" and not str(error).startswith("530"):
-                    return ""
-                raise
-        return reply[4:].strip() if reply.startswith("213 ") else ""

@@ -1,0 +1,68 @@
+"""Looking at a folder: listings and questions about files, by whatever commands the gateway has."""
+
+from __future__ import annotations
+
+import ftplib
+
+from airflow_provider_icsftps.exceptions import GatewayRefusedError
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._listing import (
+    OutboxEntry,
+    is_number,
+    parse_list,
+    parse_mlsd,
+    parse_names,
+    parse_time,
+)
+from airflow_provider_icsftps.gateway._transfer import retrieve_lines
+
+_NOT_IMPLEMENTED = {500, 501, 502, 504}
+
+
+def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[OutboxEntry]:
+    """
+    List the files in a folder: MLSD where the gateway has it, else LIST, else NLST with a SIZE for each file.
+
+    :param session: an open session.
+    :param folder: absolute path.
+    :param times: without MLSD, ask for the time of each file by MDTM.
+    """
+    tried = f"Listing of {folder} at {session.settings.address}"
+    if session.has_mlsd:
+        try:
+            return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried), tried)
+        except GatewayRefusedError as error:
+            if error.code not in _NOT_IMPLEMENTED:
+                raise
+            session.has_mlsd = False  # it is not asked for again in this session
+    entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
+    if entries is None:
+        names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
+        entries = [OutboxEntry(name, size_of(session, f"{folder}/{name}")) for name in names]
+    if times:
+        entries = [OutboxEntry(e.name, e.size, parse_time(_ask(session, f"MDTM {folder}/{e.name}"))) for e in entries]
+    return entries
+
+
+def size_of(session: FtpsSession, path: str) -> int | None:
+    """
+    Ask for the size of a file.
+
+    :param session: an open session.
+    :param path: absolute path.
+    :return: bytes; ``None`` when the gateway does not tell.
+    """
+    answer = _ask(session, f"SIZE {path}")
+    return int(answer) if is_number(answer) else None
+
+
+def _ask(session: FtpsSession, command: str) -> str:
+    """Return the value in a 213 reply, or nothing when the gateway refuses to tell."""
+    with session.mapped(f"{command} at {session.settings.address}", command.partition(" ")[0]):
+        try:
+            reply = session.sendcmd(command)
+        except ftplib.error_perm as error:
+            if str(error).startswith("530"):
+                raise
+            return ""
+    return reply[4:].strip() if reply.startswith("213 ") else ""
