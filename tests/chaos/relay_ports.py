@@ -47,6 +47,7 @@ class Port:
     def listen(self) -> None:
         """Accept connections."""
         if not self._listens:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.listen()
             self._selector.register(self.socket, selectors.EVENT_READ, self)
             self._listens = True
@@ -55,7 +56,8 @@ class Port:
         """Accept none: who comes is refused by the operating system."""
         if self._listens:
             self._selector.unregister(self.socket)
-            self.socket.shutdown(socket.SHUT_RD)  # it stays bound, so that nobody takes the port
+            self.socket.shutdown(socket.SHUT_RD)  # it stays bound
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # so that nobody takes the port
             self._listens = False
 
     def ready(self, listener: socket.socket, mask: int) -> None:
