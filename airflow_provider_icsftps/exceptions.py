@@ -16,7 +16,7 @@ Every error of this package, cut by whose move it is.
     ├── UntrustedGatewayError                  we said no: the gateway's own certificate or TLS version
     ├── GatewayProtocolError                   a reply or file that cannot be read
     │   └── StatusFileError
-    ├── TransferError                          a file cut short, or not what was announced
+    ├── TransferError                          a file cut short, or not what was announced; retryable; .local
     ├── NameAlreadyUsedError                   the name was used before and nothing shows by whom
     └── SubmissionRejectedError                customs turned the file down; .error_code .message .resolution
 
@@ -152,7 +152,18 @@ class StatusFileError(GatewayProtocolError):
 
 
 class TransferError(IcsFtpsError):
-    """A file was cut short, or is not what was announced."""
+    """
+    A file was cut short, or is not what was announced. Worth another try: what is whole is known.
+
+    :param message: the whole line.
+    :param local: whether the fault is on this machine (a file that cannot be read or written, or that changed).
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, local: bool = False) -> None:
+        super().__init__(message)
+        self.local = local
 
 
 class NameAlreadyUsedError(IcsFtpsError):

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway._listing import OutboxEntry
+    from airflow_provider_icsftps.gateway.batch import Outcome, file_all, file_each, submissions_of
     from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
     from airflow_provider_icsftps.gateway.client import GatewayClient
-    from airflow_provider_icsftps.gateway.filing import Filing, file_all
+    from airflow_provider_icsftps.gateway.filing import Filing
+    from airflow_provider_icsftps.gateway.journal import Journal
     from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
+    from airflow_provider_icsftps.gateway.patience import Patience
     from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
     from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
     from airflow_provider_icsftps.gateway.submission import (
@@ -49,21 +52,29 @@ __all__ = [
     "Answer",
     "Evidence",
     "Filing",
+    "Journal",
     "Observation",
+    "Outcome",
+    "Patience",
     "Submission",
     "Transfer",
     "Verdict",
     "conclude",
     "file_all",
+    "file_each",
     "judge",
     "observe",
+    "submissions_of",
 ]
 
 _NAMES = {
     "_listing": ("OutboxEntry",),
     "certificates": ("CertificateKind", "ClientCertificate"),
     "client": ("GatewayClient",),
-    "filing": ("Filing", "file_all"),
+    "batch": ("Outcome", "file_all", "file_each", "submissions_of"),
+    "filing": ("Filing",),
+    "journal": ("Journal",),
+    "patience": ("Patience",),
     "names": ("FileNameRule", "status_file_name", "upload_name"),
     "settings": ("ENVIRONMENTS", "Environment", "GatewaySettings"),
     "status": ("StatusCode", "StatusFile"),

@@ -46,13 +46,17 @@ class Upload:
 
     :param session: an open session.
     :param path: absolute path on the gateway.
+    :param size: bytes that the source will give, if that is known.
     """
 
-    def __init__(self, session: FtpsSession, path: str) -> None:
+    def __init__(self, session: FtpsSession, path: str, size: int | None = None) -> None:
         self.session = session
         self.path = path
+        self.size = size
         self.transfer = Transfer.NONE
         self.sent = 0
+        self._under_way = 0
+        self._certainly_cut = False
 
     def send(self, source: Source) -> int:
         """
@@ -83,6 +87,8 @@ class Upload:
                 try:
                     self._send_all(data, source, tried)
                 except BaseException:
+                    if not self._certainly_cut and (self.size is None or self.sent + self._under_way >= self.size):
+                        self.transfer = Transfer.KILLED  # interrupted when all of it may have been out
                     self._abort(data)
                     raise
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
@@ -105,21 +111,28 @@ class Upload:
             try:
                 count = source.readinto(view)
             except (OSError, EOFError) as error:  # EOFError: a compressed file that is cut short
+                self._certainly_cut = self.size is None or self.sent < self.size
                 raise TransferError(
                     f"{tried}: the file could not be read after {self.sent} bytes "
-                    f"({getattr(error, 'strerror', None) or error}); the upload was aborted"
+                    f"({getattr(error, 'strerror', None) or error}); the upload was aborted",
+                    local=True,
                 ) from error
             if count is None:
+                self._certainly_cut = True
                 raise TransferError(
                     f"{tried}: the file had nothing to give after {self.sent} bytes and was not at its end; "
-                    "the upload was aborted. Give a file that blocks"
+                    "the upload was aborted. Give a file that blocks",
+                    local=True,
                 )
             if not count:
                 return
+            self._under_way = count
             try:
                 data.sendall(view[:count])
             except OSError as error:
+                self._certainly_cut = True  # the last record did not go out
                 raise self._why_cut(tried, error) from error
+            self._under_way = 0
             self.sent += count
 
     def _why_cut(self, tried: str, error: OSError) -> IcsFtpsError:
@@ -181,7 +194,8 @@ def retrieve(
                 except OSError as error:
                     session.close()  # the rest of the transfer is of no use, so neither is the session
                     raise TransferError(
-                        f"{tried}: cannot be written here ({error.strerror or error}); nothing was kept"
+                        f"{tried}: cannot be written here ({error.strerror or error}); nothing was kept",
+                        local=True,
                     ) from error
             if whole:
                 _end_politely(data, session.settings.data_timeout)

@@ -119,13 +119,14 @@ class GatewayClient:
 
     # ------------------------------------------------------------ filing
 
-    def upload(self, source: Any, *, service: str, file_name: str) -> int:
+    def upload(self, source: Any, *, service: str, file_name: str, size: int | None = None) -> int:
         """
         Send one file under a name, once; what is known of its end is in :attr:`last_transfer`.
 
         :param source: a path (text or any path object with ``open``), bytes, or a binary file read to its end.
         :param service: the service folder.
         :param file_name: the name it gets there.
+        :param size: bytes that the source holds, if that is known: it lets a cut be told from an interrupt at the end.
         :return: bytes sent; the gateway has confirmed them.
         :raises ReadOnlyGatewayError: for a read-only gateway, before connecting.
         :raises InvalidNameError: when service or name is not legal, before connecting.
@@ -138,7 +139,7 @@ class GatewayClient:
         self.last_transfer = Transfer.NONE
         with opened(source) as file:
             session = self._open_session()
-            upload = Upload(session, path)
+            upload = Upload(session, path, size)
             try:
                 return upload.send(file)
             finally:

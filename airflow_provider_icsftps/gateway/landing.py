@@ -57,7 +57,7 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
         raise  # the gateway's trouble, not the disk's
     except OSError as error:
         raise TransferError(
-            f"Download to {target}: cannot write it ({error.strerror or error}); nothing was kept"
+            f"Download to {target}: cannot write it ({error.strerror or error}); nothing was kept", local=True
         ) from error
 
 

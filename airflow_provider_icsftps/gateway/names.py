@@ -200,15 +200,9 @@ def upload_name(
     """
     rule = rule or FileNameRule()
     check_service(service)
-    if re.fullmatch(r"[0-9a-f]{64}", sha256) is None:
-        raise InvalidNameError(f"SHA-256 {sha256!r} is not 64 hexadecimal digits")
-    if resubmission < 0:
-        raise InvalidNameError(f"resubmission is {resubmission}; it must be 0 or more")
     if not 1 <= generation <= MAX_GENERATION:
         raise InvalidNameError(f"generation is {generation}; it must be 1 to {MAX_GENERATION}")
-    # JSON, because joined text would let ("a/b", "c") and ("a", "b/c") give one digest
-    key = json.dumps([scope, service, sha256, resubmission], ensure_ascii=True)
-    digest = hashlib.sha256(key.encode("ascii")).hexdigest()[:_DIGEST_CHARACTERS]
+    digest = upload_key(scope, service, sha256, resubmission)
     dash = next((c for c in "-_" if rule.allows(c)), "")
     ending = f"{dash}{digest}" + (f"{dash}g{generation}" if generation > 1 else "")
     base = PurePosixPath(source_name.replace("\\", "/")).name
@@ -220,6 +214,40 @@ def upload_name(
         suffix = ""  # a name must not begin with a dash
     room = rule.max_length - len(ending) - len(suffix)
     return check_file_name(f"{stem[:room].rstrip('._-')}{ending}{suffix}", rule)
+
+
+def upload_key(scope: str, service: str, sha256: str, resubmission: int = 0) -> str:
+    """
+    Return what makes an upload's name the name of one filing, whatever the user calls the file.
+
+    :param scope: who files: ``dag_id/task_id/run_id``.
+    :param service: the service folder.
+    :param sha256: SHA-256 of the content, 64 hexadecimal digits.
+    :param resubmission: 0, or a higher number to file the same content again on purpose.
+    :raises InvalidNameError: when the digest or the number is not as described.
+    """
+    if re.fullmatch(r"[0-9a-f]{64}", sha256) is None:
+        raise InvalidNameError(f"SHA-256 {sha256!r} is not 64 hexadecimal digits")
+    if resubmission < 0:
+        raise InvalidNameError(f"resubmission is {resubmission}; it must be 0 or more")
+    # JSON, because joined text would let ("a/b", "c") and ("a", "b/c") give one digest
+    key = json.dumps([scope, service, sha256, resubmission], ensure_ascii=True)
+    return hashlib.sha256(key.encode("ascii")).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def names_with_key(names: Iterable[str], service: str, key: str) -> list[str]:
+    """
+    Find the upload names of one filing that status files speak of, whatever the user called the file then.
+
+    :param names: names from the outbox.
+    :param service: the service folder of the upload.
+    :param key: what :func:`upload_key` returned.
+    """
+    pattern = re.compile(
+        rf"status_{re.escape(service)}_(?P<name>.+?{key}(?:[-_]?g[2-{MAX_GENERATION}])?(?:\.[^.]*?)?){_TAIL.pattern}",
+        re.ASCII,
+    )
+    return sorted({match["name"] for name in names if key in name and (match := pattern.fullmatch(name))})
 
 
 def status_file_name(service: str, file_name: str, digit: int, repeat: int = 1) -> str:

@@ -32,7 +32,7 @@ def opened(source: Any) -> Iterator[Any]:
             file = (source if hasattr(source, "open") else Path(source)).open("rb")
         except OSError as error:
             raise TransferError(
-                f"File {source} cannot be opened ({error.strerror or error}); nothing was sent"
+                f"File {source} cannot be opened ({error.strerror or error}); nothing was sent", local=True
             ) from error
         with file:
             yield file
@@ -68,7 +68,7 @@ def measure(source: Any) -> Measure:
                 size += count
         except OSError as error:
             raise TransferError(
-                f"File {source} cannot be read ({error.strerror or error}); nothing was sent"
+                f"File {source} cannot be read ({error.strerror or error}); nothing was sent", local=True
             ) from error
     return Measure(size, digest.hexdigest())
 
@@ -123,5 +123,6 @@ class MeasuredFile:
         if Measure(self._size, self._digest.hexdigest()) != self._expected:
             raise TransferError(
                 f"File {self._label} changed while it was being sent ({self._expected.size} bytes were measured, "
-                f"{self._size} read, or other content); the upload was aborted. Let nothing write to it, and try again"
+                f"{self._size} read, or other content); the upload was aborted. Let nothing write to it, and try again",
+                local=True,
             )

@@ -34,6 +34,24 @@ class Transfer(StrEnum):
     KILLED = "killed"
 
 
+#: Ends after which the gateway may hold a part of the file and take it for whole.
+CUT = frozenset({Transfer.BROKEN, Transfer.KILLED})
+
+
+def combined(before: Transfer, now: Transfer) -> Transfer:
+    """
+    Say what is known of a name after another transfer under it.
+
+    :param before: what was known before it.
+    :param now: how it ended; ``none`` when it was refused before it began.
+    """
+    if now is Transfer.NONE:
+        return before
+    if before is Transfer.KILLED or (before is Transfer.SENT and now is Transfer.BROKEN):
+        return Transfer.KILLED  # an earlier copy may have taken the name, and nothing says whether it was whole
+    return now
+
+
 class Verdict(StrEnum):
     """What to do about a file, given the evidence."""
 
@@ -96,7 +114,7 @@ def judge(evidence: Evidence) -> Verdict:
     :param evidence: what is known; every value has a row.
     """
     e = evidence
-    cut = e.transfer in {Transfer.BROKEN, Transfer.KILLED}
+    cut = e.transfer in CUT
     known = bool(e.codes) or e.name_reused or e.rejected or e.stored_size is not None
     if not e.name_binds_content and e.transfer is Transfer.NONE and known:
         return Verdict.NAME_USED  # a name of the user's own choosing: another content may have had it
@@ -230,6 +248,8 @@ def observe(
         ours that did get through; they end no wait.
     """
     wanted = UNTIL[check_until(until)]
+    if submission.transfer in CUT:
+        wanted = wanted - {StatusCode.DELIVERED}  # what was delivered may be a part; 2 or 3 proves that it was whole
     found = status_files(names, submission.service, submission.file_name)
     digits = {StatusCode(digit) for name, digit in found.items() if name not in harmless}
     if StatusCode.ERROR in digits:

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_icsftps.exceptions import NameAlreadyUsedError
+from airflow_provider_icsftps.exceptions import NameAlreadyUsedError, TransferError
 from airflow_provider_icsftps.gateway.client import GatewayClient
-from airflow_provider_icsftps.gateway.filing import read_zeros, rejected
+from airflow_provider_icsftps.gateway.evidence import read_zeros, rejected
 from airflow_provider_icsftps.gateway.names import status_files
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
-from airflow_provider_icsftps.gateway.submission import Evidence, Sight, Submission, Transfer, judge, observe
+from airflow_provider_icsftps.gateway.submission import Evidence, Sight, Submission, Transfer, Verdict, judge, observe
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def conclude(
     :param harmless: digit-0 files that end no wait (:func:`observe`); those found here are added.
     :return: an answer for each, in their order; ``None`` while any is still waiting.
     :raises SubmissionRejectedError: when the gateway rejected one.
+    :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again.
     :raises NameAlreadyUsedError: when it refused a name and nothing shows that the filing got through before.
     """
     waiting = False
@@ -86,22 +87,28 @@ def read_answer(gateway: GatewayClient, submission: Submission, names: Collectio
 def _examine(gateway: GatewayClient, submission: Submission, names: Collection[str]) -> set[str]:
     """Read the digit-0 files; return them if they end no wait, raise what they say otherwise."""
     found = status_files(names, submission.service, submission.file_name)
-    zeros = read_zeros(gateway, submission.service, submission.file_name, found)
-    for status in zeros.values():
-        if not status.name_was_used:
-            raise rejected(submission.service, submission.file_name, status)
+    zeros = read_zeros(gateway, found)
+    rejection = next((zero for zero in zeros.values() if not zero.name_was_used), None)
     verdict = judge(
         Evidence(
             size=submission.size,
             transfer=Transfer(submission.transfer),
             codes=frozenset(StatusCode(digit) for digit in found.values() if digit != StatusCode.ERROR),
-            name_reused=True,
+            name_reused=any(zero.name_was_used for zero in zeros.values()),
+            rejected=rejection is not None,
         )
     )
-    if not verdict.is_filed:
+    if verdict.is_filed:
+        return set(zeros)
+    if rejection is None:
         raise NameAlreadyUsedError(
             f"/{submission.service}/{submission.file_name}: the gateway says that the name was used before, and "
             "nothing shows that it was this filing; it was not filed now. Find out what was filed under the name; "
             "to file again on purpose, use resubmission"
         )
-    return set(zeros)
+    error = rejected(submission.service, submission.file_name, rejection)
+    if verdict is Verdict.NEXT_GENERATION:
+        raise TransferError(
+            f"{error}. But that copy may have been cut on its way: run the upload again, it files under a new name"
+        )
+    raise error

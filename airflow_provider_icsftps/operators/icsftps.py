@@ -2,88 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context, ObjectStoragePath
+from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, FileNotAvailableError
-from airflow_provider_icsftps.gateway import Filing, GatewayClient, OutboxEntry, file_all
-from airflow_provider_icsftps.gateway.landing import local_path
+from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry
 from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
+from airflow_provider_icsftps.operators._paths import as_path
+from airflow_provider_icsftps.operators._upload import IcsFtpsUploadOperator
 from airflow_provider_icsftps.triggers.icsftps import matching
 
-
-class IcsFtpsUploadOperator(BaseOperator):
-    """
-    File one file or many, each exactly once, over one session.
-
-    Each file gets a name that follows from the DAG run, the service and the file's content, so a retry finds what it
-    filed before instead of filing it again (docs/exactly-once.md). A corrected file has another content, hence
-    another name: a new filing. Two equal files in one task are one filing.
-
-    Returns a submission for each file: ``service``, ``file_name`` (at the gateway), ``source``, ``size`` (bytes),
-    ``sha256``, ``username``, ``fingerprint`` (of the certificate), ``transfer``, ``verdict`` (``send`` when it was
-    sent now), ``sent_at``. A dictionary for one file, a list for a list; give it to
-    :class:`~airflow_provider_icsftps.sensors.icsftps.IcsFtpsResponseSensor`.
-
-    :param source: local path, URL of an object store, or path object; one or a list. (templated)
-    :param service: the service folder, such as ``Manifest``. (templated)
-    :param naming: ``unique`` for a name of our making, ``own`` to keep the file's own name, which then must never
-        have been used before.
-    :param resubmission: 0; a higher number files the same content again, on purpose. (templated)
-    :param allow_empty: file empty files, too.
-    :param icsftps_conn_id: id of the Airflow connection. (templated)
-    """
-
-    template_fields = ("source", "service", "resubmission", "icsftps_conn_id")
-
-    def __init__(
-        self,
-        *,
-        source: Any,
-        service: str,
-        naming: str = "unique",
-        resubmission: int | str = 0,
-        allow_empty: bool = False,
-        icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.service = service
-        self.naming = naming
-        self.resubmission = resubmission
-        self.allow_empty = allow_empty
-        self.icsftps_conn_id = icsftps_conn_id
-
-    def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
-        """File what is not filed yet and return a submission for each file."""
-        many = isinstance(self.source, Sequence) and not isinstance(self.source, str)
-        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
-            filings = [self._filing(source, context) for source in (self.source if many else [self.source])]
-            submissions = [submission.to_data() for submission in file_all(gateway, filings)]
-        return submissions if many else submissions[0]
-
-    def _filing(self, source: Any, context: Context) -> Filing:
-        if self.naming not in {"unique", "own"}:
-            raise ConfigurationError(f"naming={self.naming!r} is neither 'unique' nor 'own'")
-        if not str(self.resubmission).isdigit():
-            raise ConfigurationError(f"resubmission={self.resubmission!r} is no whole number from 0 up")
-        ti = context["ti"]
-        path = _path(source)
-        return Filing(
-            source=path,
-            service=self.service,
-            scope=f"{ti.dag_id}/{ti.task_id}/{ti.run_id}",
-            source_name=path.name,
-            own_name=path.name if self.naming == "own" else None,
-            resubmission=int(self.resubmission),
-            repeated=ti.try_number > 1,
-            allow_empty=self.allow_empty,
-        )
+__all__ = ["IcsFtpsDeleteOperator", "IcsFtpsDownloadOperator", "IcsFtpsUploadOperator"]
 
 
 class IcsFtpsDownloadOperator(BaseOperator):
@@ -125,7 +58,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Fetch the files and return their paths."""
-        folder = _path(self.target)
+        folder = as_path(self.target)
         with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             chosen = _chosen(gateway, self.responses, self.pattern, self.status_files)
             return [self._fetch(gateway, entry, folder) for entry in chosen]
@@ -184,13 +117,6 @@ class IcsFtpsDeleteOperator(BaseOperator):
                     deleted.append(entry.name)
         self.log.info("%d files deleted", len(deleted))
         return deleted
-
-
-def _path(source: Any) -> Any:
-    """Return a path object for text; a local one as :class:`~pathlib.Path`."""
-    if isinstance(source, str) and "://" in source:
-        source = ObjectStoragePath(source)
-    return local_path(source) or source
 
 
 def _chosen(gateway: GatewayClient, responses: Any, pattern: str | None, status_files: bool) -> list[OutboxEntry]:

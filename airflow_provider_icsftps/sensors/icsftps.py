@@ -16,18 +16,16 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import GatewayClient, Submission, conclude
 from airflow_provider_icsftps.gateway.submission import check_until
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.triggers.icsftps import (
+    GRACE,
     IcsFtpsOutboxTrigger,
     IcsFtpsResponseTrigger,
     matching,
+    names_of,
 )
-
-# the trigger ends itself at its deadline; Airflow's own time limit is for one that cannot
-_GRACE = timedelta(minutes=2)
 
 
 class _OutboxSensor(BaseSensorOperator):
@@ -84,13 +82,12 @@ class _OutboxSensor(BaseSensorOperator):
         :param event: see :mod:`~airflow_provider_icsftps.triggers.icsftps`.
         """
         self._harmless = set(event["harmless"])
-        if event["status"] == "timeout":
-            raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
         with fail_without_retry():
-            if event["status"] == "error":
-                raise IcsFtpsError.from_data(event)
-            with IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-                answer = self.answer(gateway, event["names"])
+            names = names_of(event)
+        if names is None:
+            raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
+        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
+            answer = self.answer(gateway, names)
         if answer is None:
             return self._defer(event["deadline"])
         return answer
@@ -100,7 +97,7 @@ class _OutboxSensor(BaseSensorOperator):
         self.defer(
             trigger=self.trigger(deadline),
             method_name="execute_complete",
-            timeout=max(left, timedelta(0)) + _GRACE,
+            timeout=max(left, timedelta(0)) + GRACE,
         )
 
 

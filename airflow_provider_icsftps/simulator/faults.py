@@ -25,11 +25,13 @@ class Fault:
     :param name: the name of the method that switched it on.
     :param times: how often it still happens; ``None`` for always.
     :param values: what it was given.
+    :param skip: how often it is still passed over first.
     """
 
     name: str
     times: int | None
     values: dict[str, Any] = field(default_factory=dict)
+    skip: int = 0
 
 
 class Faults:
@@ -101,9 +103,9 @@ class Faults:
         """Drop the control connection when STOR has been answered with 150: the upload is cut."""
         self._switch_on("drop_control_after_stor", times)
 
-    def drop_control_before_226(self, times: int | None = 1) -> None:
+    def drop_control_before_226(self, times: int | None = 1, *, skip: int = 0) -> None:
         """Take an upload whole and drop the control connection instead of saying so."""
-        self._switch_on("drop_control_before_226", times)
+        self._switch_on("drop_control_before_226", times, skip=skip)
 
     def refuse_data_connection(self, times: int | None = 1) -> None:
         """Answer a command that needs a data connection with 425."""
@@ -172,6 +174,9 @@ class Faults:
             fault = self._active.get(name)
             if fault is None:
                 return None
+            if fault.skip:
+                self._active[name] = replace(fault, skip=fault.skip - 1)
+                return None
             if fault.times is not None:
                 if fault.times <= 1:
                     del self._active[name]
@@ -179,8 +184,8 @@ class Faults:
                     self._active[name] = replace(fault, times=fault.times - 1)
             return fault.values
 
-    def _switch_on(self, name: str, times: int | None, **values: Any) -> None:
+    def _switch_on(self, name: str, times: int | None, *, skip: int = 0, **values: Any) -> None:
         if times is not None and times < 1:
             raise ValueError(f"A fault happens at least once, not {times} times")
         with self._lock:
-            self._active[name] = Fault(name, times, values)
+            self._active[name] = Fault(name, times, values, skip)

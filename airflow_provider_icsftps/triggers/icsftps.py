@@ -5,7 +5,8 @@ They only look. Reading status files, fetching and deleting is a worker's busine
 to another triggerer in the middle.
 
 Every event is a flat dictionary with the same keys: ``status`` (``ready``, ``timeout`` or ``error``), ``names`` (what
-was found), ``deadline`` and ``harmless`` (as given), and for ``error`` what :meth:`IcsFtpsError.to_data` says.
+was found), ``deadline``, ``harmless``, ``submissions`` and ``until`` (as given, empty where a trigger has none), and
+for ``error`` what :meth:`IcsFtpsError.to_data` says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import fnmatch
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -22,6 +23,22 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway.submission import Sight, Submission, observe
 from airflow_provider_icsftps.triggers._outbox import outbox_names
+
+#: The trigger ends itself at its deadline; Airflow's own time limit is for one that cannot.
+GRACE = timedelta(minutes=2)
+
+
+def names_of(event: dict[str, Any]) -> list[str] | None:
+    """
+    Return what a trigger found.
+
+    :param event: a trigger's event.
+    :return: names in the outbox; ``None`` when the time was up.
+    :raises IcsFtpsError: what ended the wait.
+    """
+    if event["status"] == "error":
+        raise IcsFtpsError.from_data(event)
+    return None if event["status"] == "timeout" else list(event["names"])
 
 
 class _OutboxTrigger(BaseTrigger):
@@ -58,7 +75,8 @@ class _OutboxTrigger(BaseTrigger):
     def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
         """Return an event; its keys are the same for all."""
         said = error.to_data() if error else {"error": None, "message": None, "details": {}}
-        payload = {"status": status, "names": list(names), "deadline": self.deadline, "harmless": []} | said
+        given: dict[str, Any] = {"deadline": self.deadline, "harmless": [], "submissions": [], "until": None}
+        payload = {"status": status, "names": list(names)} | given | said
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -104,9 +122,9 @@ class IcsFtpsResponseTrigger(_OutboxTrigger):
         return super().arguments() | mine
 
     def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
-        """Return an event that carries the digit-0 files that were read before."""
+        """Return an event that carries what the wait was for, because the task goes on in a new process."""
         event = super().event(status, names, error)
-        event.payload["harmless"] = self.harmless
+        event.payload |= {"harmless": self.harmless, "submissions": self.submissions, "until": self.until}
         return event
 
     def found(self, names: Collection[str]) -> list[str]:

@@ -451,12 +451,22 @@ def test_a_source_that_breaks_ends_in_abor_and_reset(pki, client, trouble, kind,
     with ScriptedServer(pki) as server:
         gateway = client(server)
         with pytest.raises(kind):
-            upload(gateway, Endless(blocks, trouble))
+            gateway.upload(Endless(blocks, trouble), service="Manifest", file_name="a.xml", size=10**9)
         assert gateway.last_transfer == Transfer.BROKEN
         assert server.endings == ["reset"]
         assert gateway.list_outbox() == []  # over a new connection
     assert server.commands[server.commands.index("STOR") + 1] == "ABOR"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("size", [None, 5 * 256 * 1024], ids=["size unknown", "all of it given out"])
+def test_an_interrupt_when_all_may_have_been_sent_proves_no_cut(pki, client, size):
+    with ScriptedServer(pki) as server:
+        gateway = client(server)
+        with pytest.raises(KeyboardInterrupt):
+            gateway.upload(Endless(5, KeyboardInterrupt()), service="Manifest", file_name="a.xml", size=size)
+        assert gateway.last_transfer == Transfer.KILLED
+        assert server.endings == ["reset"]
 
 
 def test_an_unreadable_source_is_named_with_what_was_sent(pki, client):

@@ -11,10 +11,25 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
 
-def context(try_number: int = 1, task_id: str = "task") -> Any:
-    """The part of a task's context that the operators read."""
-    ti = SimpleNamespace(dag_id="dag", task_id=task_id, run_id="manual__1", try_number=try_number)
-    return {"ti": ti}
+class StateStore(dict):
+    """A task state store as Airflow 3.3 has it: values that survive a try, as JSON."""
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+def context(try_number: int = 1, task_id: str = "task", store: StateStore | None = None) -> Any:
+    """The part of a task's context that the operators read; without a store it is Airflow 3.2's."""
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id="dag",
+        task_id=task_id,
+        run_id="manual__1",
+        try_number=try_number,
+        xcom_push=pushed.__setitem__,
+        pushed=pushed,
+    )
+    return {"ti": ti} | ({"task_state_store": store} if store is not None else {})
 
 
 async def _first(trigger: Any) -> Any:
@@ -31,12 +46,12 @@ def run_trigger(trigger: Any) -> dict[str, Any]:
     return json.loads(json.dumps(event.payload))
 
 
-def run_to_the_end(operator: Any, between: Any = lambda: None) -> Any:
+def run_to_the_end(operator: Any, between: Any = lambda: None, given: Any = None) -> Any:
     """Execute an operator and go through its deferrals until it returns or raises."""
     method, arguments = "execute", {}
     while True:
         try:
-            return getattr(operator, method)(context=context(), **arguments)
+            return getattr(operator, method)(context=given or context(), **arguments)
         except TaskDeferred as deferred:
             between()
             method, arguments = deferred.method_name, {"event": run_trigger(deferred.trigger)}

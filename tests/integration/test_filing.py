@@ -12,14 +12,18 @@ from airflow_provider_icsftps.exceptions import (
     SubmissionRejectedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Filing, GatewayClient, file_all
-from airflow_provider_icsftps.gateway.filing import file_once, measured
+from airflow_provider_icsftps.gateway import Filing, GatewayClient, Journal, file_all
+from airflow_provider_icsftps.gateway.filing import Filer, measured
 from airflow_provider_icsftps.gateway.sources import MeasuredFile, measure
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
 CONTENT = b"<manifest>one</manifest>"
 FIRST = Filing(source=CONTENT, service="Manifest", scope="dag/task/run", source_name="manifest.xml")
-AGAIN = dataclasses.replace(FIRST, repeated=True)
+
+
+def file_again(gateway, filings):
+    """As a later try does that knows nothing of the earlier ones."""
+    return file_all(gateway, filings, Journal(complete=False))
 
 
 def filed(simulator: GatewaySimulator) -> list[str]:
@@ -43,7 +47,7 @@ def test_a_filing_is_returned_with_all_that_identifies_it(simulator, gateway):
 
 def test_a_retry_finds_what_was_filed(simulator, gateway):
     (submission,) = file_all(gateway, [FIRST])
-    (again,) = file_all(gateway, [AGAIN])
+    (again,) = file_again(gateway, [FIRST])
     assert (submission.file_name, "filed") == (again.file_name, again.verdict)
     assert len(simulator.uploads) == 1
 
@@ -60,11 +64,11 @@ def test_while_the_customs_system_is_down_the_gateway_refuses_the_second_copy(an
         simulator.start_outage()
         with GatewayClient(simulator.settings()) as client:
             (submission,) = file_all(client, [FIRST])
-            (again,) = file_all(client, [AGAIN])
+            (again,) = file_again(client, [FIRST])
             assert submission.file_name == again.file_name
             assert len(filed(simulator)) == 1
             simulator.end_outage()
-            assert file_all(client, [AGAIN])[0].verdict == "filed"
+            assert file_again(client, [FIRST])[0].verdict == "filed"
         assert len(filed(simulator)) == 1
         simulator.check()
 
@@ -78,13 +82,13 @@ def test_equal_files_in_one_task_are_one_filing(simulator, gateway):
 
 def test_a_corrected_file_is_a_new_filing(simulator, gateway):
     file_all(gateway, [FIRST])
-    file_all(gateway, [dataclasses.replace(AGAIN, source=CONTENT + b" ")])
+    file_again(gateway, [dataclasses.replace(FIRST, source=CONTENT + b" ")])
     assert len(filed(simulator)) == 2
 
 
 def test_resubmission_files_again_on_purpose(simulator, gateway):
     file_all(gateway, [FIRST])
-    file_all(gateway, [dataclasses.replace(AGAIN, resubmission=1)])
+    file_again(gateway, [dataclasses.replace(FIRST, resubmission=1)])
     assert len(filed(simulator)) == 2
 
 
@@ -143,7 +147,7 @@ class TestWhatMustNotBeSent:
         size = measured(filing)
         path.write_bytes(CONTENT.replace(b"one", b"two"))
         with pytest.raises(TransferError, match="changed while it was being sent"):
-            file_once(gateway, filing, size, [])
+            Filer(gateway).file(filing, size)
         assert filed(simulator) == []
 
     def test_of_a_changed_file_no_whole_copy_goes_out(self):
@@ -165,7 +169,7 @@ def test_a_batch_tells_how_far_it_came_and_a_retry_sends_only_the_rest(simulator
     simulator.faults.drop_control_before_226()
     with pytest.raises(GatewayUnavailableError, match="3 of 6 files are filed"):
         file_all(gateway, batch)
-    submissions = file_all(gateway, [dataclasses.replace(filing, repeated=True) for filing in batch])
+    submissions = file_again(gateway, batch)
     assert [s.file_name for s in submissions] == filed(simulator)
     assert len(filed(simulator)) == 6
 

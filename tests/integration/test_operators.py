@@ -99,7 +99,7 @@ class TestUpload:
     def test_a_gateway_that_is_away_may_pass(self, connection, simulator, manifest):
         simulator.stop()
         with pytest.raises(GatewayUnavailableError):
-            upload(str(manifest)).execute(context())
+            upload(str(manifest), outage_timeout=0).execute(context())
 
     def test_after_a_rejection_a_later_try_takes_a_new_name(self, connection, simulator, manifest):
         """The end of the earlier try is not known: what was rejected may have been a cut copy."""

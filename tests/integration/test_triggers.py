@@ -65,7 +65,7 @@ def test_no_secret_is_among_its_arguments(cls):
     assert not any(word in name for name in parameters(cls) for word in ("password", "key", "certificate"))
 
 
-KEYS = {"status", "names", "deadline", "harmless", "error", "message", "details"}
+KEYS = {"status", "names", "deadline", "harmless", "submissions", "until", "error", "message", "details"}
 
 
 class TestEvents:

@@ -55,7 +55,7 @@ def api(tmp_path) -> Iterator[Api]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [*ICSFTPS, "playground", "--home", str(tmp_path), "--port", str(port), "--seconds", "240"],
+        [*ICSFTPS, "playground", "--home", str(tmp_path), "--port", str(port), "--seconds", "500"],
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -67,16 +67,16 @@ def api(tmp_path) -> Iterator[Api]:
                 for name, part in api.call("GET", "/api/v2/monitor/health").items()
                 if name in parts
             ),
-            90,
+            200,
         )
         api.token = api.call("GET", "/auth/token")["access_token"]
         yield api
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(90) == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_example_runs_with_scheduler_and_triggerer(api, tmp_path):
     dag = "/api/v2/dags/manifest_submission"
     until(lambda: api.call("GET", dag), 60)
@@ -88,8 +88,8 @@ def test_the_example_runs_with_scheduler_and_triggerer(api, tmp_path):
         listed = api.call("GET", instances)["task_instances"]
         return [ti for ti in listed if ti["task_id"] == "journey.wait" and ti["state"] == "deferred" and ti["trigger"]]
 
-    assert until(waits, 90)
-    until(lambda: api.call("GET", f"{dag}/dagRuns/{run}")["state"] in {"success", "failed"}, 120)
+    assert until(waits, 120)
+    until(lambda: api.call("GET", f"{dag}/dagRuns/{run}")["state"] in {"success", "failed"}, 180)
     states = sorted(
         (ti["task_id"], ti["state"]) for ti in api.call("GET", instances)["task_instances"] if ti["map_index"] >= 0
     )

@@ -21,6 +21,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     IcsFtpsError,
     SubmissionRejectedError,
+    TransferError,
     one_line,
 )
 
@@ -122,7 +123,7 @@ def test_a_servers_words_are_bounded():
 
 @every_class
 def test_only_what_the_network_did_is_worth_another_try(cls):
-    assert cls.retryable is issubclass(cls, GatewayUnavailableError)
+    assert cls.retryable is issubclass(cls, GatewayUnavailableError | TransferError)
 
 
 def test_builtin_handlers_see_what_is_drawn():

@@ -1,0 +1,157 @@
+"""Many files as one task: each filed once, and for each it is said what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import (
+    ConfigurationError,
+    GatewayUnavailableError,
+    IcsFtpsError,
+    LoginRefusedError,
+)
+from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.filing import Filer, Filing, measured
+from airflow_provider_icsftps.gateway.journal import Journal
+from airflow_provider_icsftps.gateway.patience import Patience
+from airflow_provider_icsftps.gateway.sources import Measure
+from airflow_provider_icsftps.gateway.submission import Submission
+
+#: What makes two files one filing: service, content, resubmission, own name.
+_Key = tuple[str, str, int, str | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What happened to one file: a submission, or an error, or neither when it was not tried.
+
+    :param filing: the file.
+    :param submission: when it is filed.
+    :param error: when it is not.
+    """
+
+    filing: Filing
+    submission: Submission | None = None
+    error: IcsFtpsError | None = None
+
+    @property
+    def state(self) -> str:
+        """``filed``, ``failed`` or ``not tried``."""
+        return "filed" if self.submission else "failed" if self.error else "not tried"
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as builtin JSON types."""
+        return {
+            "source": self.filing.label,
+            "state": self.state,
+            "submission": self.submission.to_data() if self.submission else None,
+            "error": self.error.to_data() if self.error else None,
+        }
+
+
+def file_each(
+    gateway: GatewayClient,
+    filings: Sequence[Filing],
+    journal: Journal | None = None,
+    patience: Patience | None = None,
+) -> list[Outcome]:
+    """
+    File many files over one session; equal content for one service is filed once.
+
+    A file that fails does not stop the others, unless the gateway itself is gone or does not let us in.
+
+    :param gateway: a client.
+    :param filings: what to file.
+    :param journal: what earlier tries did.
+    :param patience: how long a gateway that is away is borne.
+    :return: an outcome for each, in their order.
+    :raises IcsFtpsError: before anything is sent: the gateway is read-only, a file cannot be read, is empty, or shares
+        its name with another.
+    """
+    gateway.settings.check_writable()
+    measures = [measured(filing) for filing in filings]  # nothing is sent before every file was read
+    _check_own_names(filings, measures)
+    filer = Filer(gateway, journal, patience)
+    # equal files are filed under the name that comes first, whatever their order is the next time
+    chosen: dict[_Key, Filing] = {}
+    for filing, size in zip(filings, measures, strict=True):
+        key = _key(filing, size)
+        chosen[key] = min(chosen.get(key, filing), filing, key=lambda equal: equal.base_name)
+    done: dict[_Key, Outcome] = {}
+    for filing, size in zip(filings, measures, strict=True):
+        key = _key(filing, size)
+        if key not in done:
+            done[key] = _file(filer, chosen[key], size)
+        if isinstance(done[key].error, GatewayUnavailableError | LoginRefusedError):
+            break
+    return [
+        replace(done.get(_key(filing, size), Outcome(filing)), filing=filing)
+        for filing, size in zip(filings, measures, strict=True)
+    ]
+
+
+def _file(filer: Filer, filing: Filing, size: Measure) -> Outcome:
+    try:
+        return Outcome(filing, filer.file(filing, size))
+    except IcsFtpsError as error:
+        return Outcome(filing, error=error)
+
+
+def file_all(
+    gateway: GatewayClient,
+    filings: Sequence[Filing],
+    journal: Journal | None = None,
+    patience: Patience | None = None,
+) -> list[Submission]:
+    """
+    File many files; all of them, or an error.
+
+    :param gateway: a client.
+    :param filings: what to file.
+    :param journal: what earlier tries did.
+    :param patience: how long a gateway that is away is borne.
+    :return: a submission for each, in their order.
+    :raises IcsFtpsError: the first failure, with the count of what was filed and the names of what was not.
+    """
+    return submissions_of(file_each(gateway, filings, journal, patience))
+
+
+def submissions_of(outcomes: Sequence[Outcome]) -> list[Submission]:
+    """
+    Return the submissions, if every file has one.
+
+    :param outcomes: what happened to each file.
+    :raises IcsFtpsError: the first failure, with the count of what was filed and the names of what was not.
+    """
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        return [outcome.submission for outcome in outcomes if outcome.submission is not None]
+    # what may pass counts last: if anything will not, a retry of the task would not mend it
+    first = min(failed, key=lambda outcome: outcome.error is not None and outcome.error.retryable)
+    error = first.error
+    if error is None or len(outcomes) == 1:
+        raise error or AssertionError("an outcome that failed has an error")
+    filed = sum(outcome.submission is not None for outcome in outcomes)
+    others = [outcome.filing.label for outcome in outcomes if outcome.submission is None and outcome is not first]
+    message = f"{filed} of {len(outcomes)} files are filed. {first.filing.label}: {error}"
+    if others:
+        message += f". Not filed either: {', '.join(others[:10])}{' and more' if len(others) > 10 else ''}"
+    raise IcsFtpsError.from_data({**error.to_data(), "message": message}) from error
+
+
+def _key(filing: Filing, size: Measure) -> _Key:
+    return filing.service, size.sha256, filing.resubmission, filing.own_name
+
+
+def _check_own_names(filings: Sequence[Filing], measures: Sequence[Measure]) -> None:
+    """Refuse two files of different content that are to keep one name."""
+    contents: dict[str, str] = {}
+    for filing, size in zip(filings, measures, strict=True):
+        if filing.own_name and contents.setdefault(filing.own_name, size.sha256) != size.sha256:
+            raise ConfigurationError(
+                f"Two files with different content are called {filing.own_name}; nothing was sent. "
+                "A name can be used only once at the gateway: rename one, or let names be made unique"
+            )

@@ -1,0 +1,112 @@
+"""Gathering what can be known about a file name at the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_icsftps.exceptions import SubmissionRejectedError
+from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.journal import Journal
+from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.sources import Measure
+from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
+from airflow_provider_icsftps.gateway.submission import Evidence, Transfer
+
+
+class Outbox:
+    """
+    The names in the outbox, listed when they are first asked for.
+
+    :param gateway: a client.
+    """
+
+    def __init__(self, gateway: GatewayClient) -> None:
+        self._gateway = gateway
+        self._names: frozenset[str] | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the outbox held when it was listed."""
+        if self._names is None:
+            self._names = frozenset(entry.name for entry in self._gateway.list_outbox(times=False))
+        return self._names
+
+    def forget(self) -> None:
+        """List it anew when it is next asked for."""
+        self._names = None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """
+    Evidence, and the gateway's own words where it rejected the file.
+
+    :param evidence: for :func:`~airflow_provider_icsftps.gateway.submission.judge`.
+    :param rejection: a digit-0 status file that says something else than that the name was used before.
+    """
+
+    evidence: Evidence
+    rejection: StatusFile | None = None
+
+
+def gather(
+    gateway: GatewayClient, outbox: Outbox, journal: Journal, service: str, name: str, size: Measure, *, own_name: bool
+) -> Gathered:
+    """
+    Gather what can be known about a name at the gateway.
+
+    :param gateway: a client.
+    :param outbox: its outbox.
+    :param journal: what earlier tries did.
+    :param service: the service folder.
+    :param name: the name.
+    :param size: what was measured of the file that is to be filed.
+    :param own_name: whether the user chose the name.
+    """
+    found = status_files(outbox.names, service, name)
+    zeros = read_zeros(gateway, found)
+    # a name of the user's own choosing stands for this content only if the journal says so
+    ours = not own_name or journal.knows(name, size.sha256)
+    transfer = journal.transfer(name, size.sha256) if ours else Transfer.NONE
+    # a first transfer needs no question for the folder: if the file lay there, the gateway would refuse the name
+    asked = transfer is not Transfer.NONE and not found
+    evidence = Evidence(
+        size=size.size,
+        transfer=transfer,
+        codes=frozenset(StatusCode(digit) for digit in found.values() if digit != StatusCode.ERROR),
+        name_reused=any(zero.name_was_used for zero in zeros.values()),
+        rejected=any(not zero.name_was_used for zero in zeros.values()),
+        stored_size=gateway.stored_size(service, name) if asked else None,
+        name_binds_content=ours,
+    )
+    return Gathered(evidence, next((zero for zero in zeros.values() if not zero.name_was_used), None))
+
+
+def read_zeros(gateway: GatewayClient, found: dict[str, int]) -> dict[str, StatusFile]:
+    """
+    Read the digit-0 status files of one name.
+
+    :param gateway: a client.
+    :param found: the status files of the name, with their digits.
+    """
+    return {name: gateway.read_status(name) for name, digit in found.items() if digit == StatusCode.ERROR}
+
+
+def rejected(service: str, file_name: str, status: StatusFile) -> SubmissionRejectedError:
+    """
+    Return the error that carries a digit-0 status file's words.
+
+    :param service: the service folder.
+    :param file_name: the file's name at the gateway.
+    :param status: the digit-0 status file.
+    """
+    when = f" at {status.timestamp:%Y-%m-%d %H:%M:%S %Z}" if status.timestamp else ""
+    message = (status.error_message or status.text or "no message").rstrip(". ")
+    resolution = (status.error_resolution or "Correct the file").rstrip(". ")
+    return SubmissionRejectedError(
+        f"/{service}/{file_name} was rejected{when}: {status.error_code or 'no error code'}: {message}. "
+        f"{resolution}; a corrected file is a new filing",
+        error_code=status.error_code,
+        error_message=status.error_message,
+        resolution=status.error_resolution,
+    )

@@ -1,0 +1,56 @@
+"""What one task instance did under which name, so that a later try knows how an earlier one ended."""
+
+from __future__ import annotations
+
+from airflow_provider_icsftps.gateway.submission import Transfer
+
+
+class Journal:
+    """
+    A journal in memory: enough for one attempt. A durable one overrides :meth:`load` and :meth:`store`.
+
+    A transfer is noted as :attr:`Transfer.KILLED` *before* its first command is sent, and noted again with its end.
+    So what a killed process leaves behind says "started, and nothing more".
+
+    :param complete: whether a name without an entry was never sent. ``False`` when there may have been an earlier try
+        of which no journal is left (Airflow before 3.3, or a state store that was emptied): then nothing is known.
+    """
+
+    def __init__(self, *, complete: bool = True) -> None:
+        self.complete = complete
+        self._entries: dict[str, dict[str, str]] = {}
+
+    def load(self, file_name: str) -> dict[str, str] | None:
+        """Return the entry of a name: ``sha256`` and ``transfer``."""
+        return self._entries.get(file_name)
+
+    def store(self, file_name: str, entry: dict[str, str]) -> None:
+        """Keep the entry of a name."""
+        self._entries[file_name] = entry
+
+    def note(self, file_name: str, sha256: str, transfer: Transfer) -> None:
+        """
+        Note how far a transfer has come.
+
+        :param file_name: the name at the gateway.
+        :param sha256: of the content.
+        :param transfer: how it stands.
+        """
+        self.store(file_name, {"sha256": sha256, "transfer": transfer.value})
+
+    def knows(self, file_name: str, sha256: str) -> bool:
+        """Say whether this content was sent under this name, as far as the journal goes."""
+        entry = self.load(file_name)
+        return entry is not None and entry["sha256"] == sha256
+
+    def transfer(self, file_name: str, sha256: str) -> Transfer:
+        """
+        Return how the last transfer of a content under a name ended.
+
+        :param file_name: the name at the gateway.
+        :param sha256: of the content.
+        """
+        entry = self.load(file_name)
+        if entry is not None and entry["sha256"] == sha256:
+            return Transfer(entry["transfer"])
+        return Transfer.NONE if self.complete else Transfer.KILLED

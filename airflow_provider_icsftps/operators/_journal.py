@@ -1,0 +1,43 @@
+"""The journal of an upload in Airflow's task state store (3.3 and later): it outlives the task's process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_icsftps.gateway import Journal
+
+_PREFIX = "icsftps/"
+_MARK = "icsftps"
+
+
+class TaskJournal(Journal):
+    """
+    Keeps entries in the task state store, which lasts over the tries of a task instance.
+
+    Values there are plain text: names, digests and how a transfer ended; nothing secret. When the store is emptied
+    (a user clears the task), its mark goes with it, and the journal knows that it knows nothing.
+
+    :param store: ``context["task_state_store"]``; ``None`` on Airflow 3.2, where nothing outlives a try.
+    :param try_number: of the task instance, from 1; counts on over clears.
+    """
+
+    def __init__(self, store: Any, try_number: int) -> None:
+        self._store = store
+        marked = store is not None and store.get(_MARK) is not None
+        super().__init__(complete=marked or try_number <= 1)
+        if store is not None and not marked and self.complete:
+            store.set(_MARK, {"since_try": try_number})
+
+    def load(self, file_name: str) -> dict[str, str] | None:
+        """Return the entry of a name."""
+        found = super().load(file_name)
+        if found is None and self._store is not None and (kept := self._store.get(f"{_PREFIX}{file_name}")):
+            found = dict(kept)
+            super().store(file_name, found)
+        return found
+
+    def store(self, file_name: str, entry: dict[str, str]) -> None:
+        """Keep the entry of a name, in the store first."""
+        if self._store is not None:
+            self._store.set(f"{_PREFIX}{file_name}", entry)
+        super().store(file_name, entry)

@@ -1,0 +1,207 @@
+"""The upload operator: file once, and wait for the gateway's word if asked to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, Context, conf
+
+from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
+from airflow_provider_icsftps.gateway import (
+    Filing,
+    GatewayClient,
+    Outcome,
+    Patience,
+    Submission,
+    Verdict,
+    conclude,
+    file_each,
+    submissions_of,
+)
+from airflow_provider_icsftps.gateway.submission import check_until
+from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
+from airflow_provider_icsftps.operators._journal import TaskJournal
+from airflow_provider_icsftps.operators._paths import as_path
+from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrigger, names_of
+
+
+class IcsFtpsUploadOperator(BaseOperator):
+    """
+    File one file or many, each exactly once, over one session.
+
+    Each file gets a name that follows from the DAG run, the service and the file's content, so a retry finds what it
+    filed before instead of filing it again (docs/exactly-once.md). A corrected file has another content, hence
+    another name: a new filing. Two equal files in one task are one filing.
+
+    Returns a submission for each file: ``service``, ``file_name`` (at the gateway), ``source``, ``size`` (bytes),
+    ``sha256``, ``username``, ``fingerprint`` (of the certificate), ``transfer``, ``verdict`` (``send`` when it was
+    sent now), ``sent_at``. A dictionary for one file, a list for a list; give it to
+    :class:`~airflow_provider_icsftps.sensors.icsftps.IcsFtpsResponseSensor`. With ``wait_until`` it also holds
+    ``statuses`` and ``responses``, as that sensor returns them.
+
+    When some of many files fail, the task fails, the log tells what happened to each, and the XCom ``outcomes`` holds
+    it as data. A retry sends only what is not filed.
+
+    :param source: local path, URL of an object store, or path object; one or a list. (templated)
+    :param service: the service folder, such as ``Manifest``. (templated)
+    :param naming: ``unique`` for a name of our making, ``own`` to keep the file's own name, which then must never
+        have been used before.
+    :param resubmission: 0; a higher number files the same content again, on purpose. (templated)
+    :param allow_empty: file empty files, too.
+    :param wait_until: ``delivered``, ``accepted`` or ``response``: go on until the gateway says so, so that one task is
+        one confirmed filing. By default only a copy that may have been cut is waited for, until it is accepted.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    :param poke_interval: seconds between two looks while waiting.
+    :param timeout: seconds to wait at most.
+    :param outage_timeout: seconds for which a gateway that is away is tried again within one try of the task, with
+        growing pauses. A refused login is never tried again.
+    :param icsftps_conn_id: id of the Airflow connection. (templated)
+    """
+
+    template_fields = ("source", "service", "resubmission", "icsftps_conn_id")
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        service: str,
+        naming: str = "unique",
+        resubmission: int | str = 0,
+        allow_empty: bool = False,
+        wait_until: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float = 60.0,
+        timeout: float = timedelta(days=7).total_seconds(),
+        outage_timeout: float = 900.0,
+        icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.service = service
+        self.naming = naming
+        self.resubmission = resubmission
+        self.allow_empty = allow_empty
+        self.wait_until = wait_until
+        self.deferrable = deferrable
+        self.poke_interval = poke_interval
+        self.timeout = timeout
+        self.outage_timeout = outage_timeout
+        self.icsftps_conn_id = icsftps_conn_id
+
+    @property
+    def _many(self) -> bool:
+        return isinstance(self.source, Sequence) and not isinstance(self.source, str)
+
+    def execute(self, context: Context) -> Any:
+        """File what is not filed yet, wait if asked to, and return a submission for each file."""
+        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+            filings = [self._filing(source, context) for source in (self.source if self._many else [self.source])]
+            if self.wait_until is not None:
+                check_until(self.wait_until)
+            journal = TaskJournal(context.get("task_state_store"), context["ti"].try_number)
+            outcomes = file_each(gateway, filings, journal, Patience(self.outage_timeout))
+            self._tell(outcomes, context)
+            submissions = submissions_of(outcomes)
+        until = self.wait_until or ("accepted" if any(s.verdict == Verdict.UNPROVEN for s in submissions) else None)
+        if until is None:
+            return self._result([submission.to_data() for submission in submissions])
+        deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
+        return self._wait(context, submissions, until, deadline, set())
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """
+        Go on after a wait in the triggerer.
+
+        :param context: Airflow's.
+        :param event: see :mod:`~airflow_provider_icsftps.triggers.icsftps`.
+        """
+        submissions = [Submission.from_data(data) for data in event["submissions"]]
+        deadline = datetime.fromisoformat(event["deadline"])
+        with fail_without_retry():
+            names = names_of(event)
+        if names is None:
+            raise self._too_late(submissions)
+        return self._wait(context, submissions, event["until"], deadline, set(event["harmless"]), names)
+
+    def _wait(
+        self,
+        context: Context,
+        submissions: list[Submission],
+        until: str,
+        deadline: datetime,
+        harmless: set[str],
+        names: list[str] | None = None,
+    ) -> Any:
+        """Look until all submissions are where the wait wants them; defer between two looks, or sleep."""
+        while True:
+            try:
+                with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+                    seen = names if names is not None else _names(gateway)
+                    answers = conclude(gateway, submissions, until, seen, harmless)
+            except TransferError as error:
+                self.log.warning("%s", error)
+                return self.execute(context)  # a cut copy was turned down: the table sends the next generation
+            names = None
+            if answers is not None:
+                return self._result([answer.to_data() for answer in answers])
+            left = deadline - datetime.now(UTC)
+            if left <= timedelta(0):
+                raise self._too_late(submissions)
+            if self.deferrable:
+                self.defer(
+                    trigger=IcsFtpsResponseTrigger(
+                        submissions=[submission.to_data() for submission in submissions],
+                        until=until,
+                        harmless=sorted(harmless),
+                        icsftps_conn_id=self.icsftps_conn_id,
+                        deadline=deadline.isoformat(),
+                        poke_interval=self.poke_interval,
+                    ),
+                    method_name="execute_complete",
+                    timeout=left + GRACE,
+                )
+            time.sleep(min(self.poke_interval, left.total_seconds()))
+
+    def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
+        files = ", ".join(f"/{s.service}/{s.file_name}" for s in submissions[:5])
+        return AirflowFailException(
+            f"Filed, but not {self.wait_until or 'accepted'} within {self.timeout:.0f} s: {files}"
+            f"{' and more' if len(submissions) > 5 else ''}. Clearing this task waits again and files nothing twice"
+        )
+
+    def _tell(self, outcomes: list[Outcome], context: Context) -> None:
+        """Say what happened to each file when not all of them are filed."""
+        if all(outcome.submission for outcome in outcomes):
+            return
+        for outcome in outcomes:
+            self.log.info("%s: %s %s", outcome.filing.label, outcome.state, outcome.error or "")
+        context["ti"].xcom_push("outcomes", [outcome.to_data() for outcome in outcomes])
+
+    def _result(self, data: list[dict[str, Any]]) -> Any:
+        return data if self._many else data[0]
+
+    def _filing(self, source: Any, context: Context) -> Filing:
+        if self.naming not in {"unique", "own"}:
+            raise ConfigurationError(f"naming={self.naming!r} is neither 'unique' nor 'own'")
+        if not str(self.resubmission).isdigit():
+            raise ConfigurationError(f"resubmission={self.resubmission!r} is no whole number from 0 up")
+        ti = context["ti"]
+        path = as_path(source)
+        return Filing(
+            source=path,
+            service=self.service,
+            scope=f"{ti.dag_id}/{ti.task_id}/{ti.run_id}",
+            source_name=path.name,
+            own_name=path.name if self.naming == "own" else None,
+            resubmission=int(self.resubmission),
+            allow_empty=self.allow_empty,
+        )
+
+
+def _names(gateway: GatewayClient) -> list[str]:
+    return [entry.name for entry in gateway.list_outbox(times=False)]

@@ -1,0 +1,211 @@
+"""Exactly once through the operator: journals, generations, outages, batches, and waits for proof."""
+
+import json
+from contextlib import closing
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow_task import StateStore, context, run_to_the_end
+
+from airflow_provider_icsftps.exceptions import (
+    GatewayUnavailableError,
+    LoginRefusedError,
+    NameAlreadyUsedError,
+    TransferError,
+)
+from airflow_provider_icsftps.gateway import (
+    Filing,
+    GatewayClient,
+    Patience,
+    Transfer,
+    Verdict,
+    file_all,
+)
+from airflow_provider_icsftps.operators._journal import TaskJournal
+from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
+from airflow_provider_icsftps.simulator import GatewaySimulator
+
+CONTENT = b"<manifest>" + b"<line/>" * 100_000 + b"</manifest>"
+FILING = Filing(source=CONTENT, service="Manifest", scope="dag/task/run", source_name="manifest.xml")
+modes = pytest.mark.parametrize("cut_uploads", ["discard", "keep", "accept"])
+journals = pytest.mark.parametrize("durable", [True, False], ids=["3.3", "3.2"])
+
+
+def patience(seconds=60.0):
+    """Bear failures, without waiting in earnest."""
+    return Patience(seconds, sleep=lambda _: None)
+
+
+def whole_filings(simulator):
+    """What the gateway took for a filing and was all of the content."""
+    return [upload for upload in simulator.uploads if upload.filed and upload.size == len(CONTENT)]
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "manifest.xml"
+    path.write_bytes(CONTENT)
+    return str(path)
+
+
+def upload(source, **arguments):
+    return IcsFtpsUploadOperator(
+        task_id="file", source=source, service="Manifest", **{"poke_interval": 0.05, "timeout": 20} | arguments
+    )
+
+
+class TestInOneAttempt:
+    @modes
+    def test_a_cut_transfer_is_followed_by_a_whole_one_under_a_new_name(self, cut_uploads):
+        with GatewaySimulator(cut_uploads=cut_uploads, delays={1: 3600, 2: 3600, 3: 3600}) as simulator:
+            simulator.faults.drop_after_bytes(100_000, "upload", reset=True)
+            with GatewayClient(simulator.settings()) as client:
+                (submission,) = file_all(client, [FILING], patience=patience())
+            (whole,) = whole_filings(simulator)
+            assert submission.file_name == whole.file_name
+            assert submission.file_name.endswith("-g2.xml")
+            simulator.check()
+
+    def test_a_lost_reply_is_looked_into_and_nothing_is_sent_again(self, simulator):
+        simulator.faults.drop_control_before_226()
+        with GatewayClient(simulator.settings()) as client:
+            (submission,) = file_all(client, [FILING], patience=patience())
+        assert (submission.transfer, submission.verdict) == (Transfer.SENT, Verdict.FILED)
+        assert len(simulator.uploads) == 1
+
+    def test_a_lost_reply_while_customs_is_down_is_sent_again_under_the_same_name(self, simulator):
+        simulator.start_outage()
+        simulator.faults.drop_control_before_226()
+        with GatewayClient(simulator.settings()) as client:
+            (submission,) = file_all(client, [FILING], patience=patience())
+        assert {submission.file_name} == {upload.file_name for upload in simulator.uploads}
+        assert len(whole_filings(simulator)) == 1
+
+    def test_a_window_of_ten_minutes_is_borne_with_growing_pauses(self, simulator):
+        now, pauses = [0.0], []
+
+        def sleep(seconds):
+            pauses.append(seconds)
+            now[0] += seconds
+            if now[0] >= 600:
+                simulator.open_window()
+
+        simulator.close_window("421")
+        bearing = Patience(900, sleep=sleep, clock=lambda: now[0])
+        with closing(GatewayClient(simulator.settings())) as client:
+            file_all(client, [FILING], patience=bearing)
+        assert pauses[:7] == [1, 2, 4, 8, 16, 32, 60]
+        assert max(pauses) == 60
+        assert sum(entry.line.startswith("PASS") for entry in simulator.transcript) == 1
+
+    def test_patience_ends(self, simulator):
+        simulator.close_window("421")
+        now = [0.0]
+        bearing = Patience(100, sleep=lambda seconds: now.__setitem__(0, now[0] + seconds), clock=lambda: now[0])
+        with (
+            closing(GatewayClient(simulator.settings())) as client,
+            pytest.raises(GatewayUnavailableError, match="421"),
+        ):
+            file_all(client, [FILING], patience=bearing)
+        assert now[0] == 100
+
+    def test_a_refused_login_is_never_borne(self, simulator):
+        client = GatewayClient(simulator.settings(password="wrong"))
+        with pytest.raises(LoginRefusedError):
+            file_all(client, [FILING], patience=patience())
+        assert sum(entry.line.startswith("PASS") for entry in simulator.transcript) == 1
+
+    def test_three_cut_transfers_are_enough(self, simulator):
+        simulator.faults.drop_after_bytes(100_000, "upload", times=9)
+        with GatewayClient(simulator.settings()) as client, pytest.raises(NameAlreadyUsedError, match="resubmission=1"):
+            file_all(client, [FILING], patience=patience())
+        assert len({upload.file_name for upload in simulator.uploads}) == 3
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that runs afterwards writes to the journal."""
+
+
+class DyingJournal(TaskJournal):
+    """A journal whose process dies before it can say how a transfer ended."""
+
+    def note(self, file_name, sha256, transfer):
+        if transfer is not Transfer.KILLED:
+            raise Killed
+        super().note(file_name, sha256, transfer)
+
+
+class TestOverTries:
+    @modes
+    @journals
+    def test_a_task_killed_in_mid_transfer_is_filed_once_by_its_retry(
+        self, cut_uploads, durable, monkeypatch, manifest
+    ):
+        """What a kill leaves behind: a journal that says "started", and whatever the gateway made of a cut copy."""
+        with GatewaySimulator(cut_uploads=cut_uploads, check_xml=True, delays={1: 0, 2: 0, 3: 0}) as simulator:
+            monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
+            store = StateStore() if durable else None
+            first = upload(manifest)
+            simulator.faults.drop_after_bytes(300_000, "upload", reset=True)
+            with monkeypatch.context() as patched:
+                patched.setattr("airflow_provider_icsftps.operators._upload.TaskJournal", DyingJournal)
+                with pytest.raises(Killed):
+                    first.execute(context(store=store))
+            done = run_to_the_end(upload(manifest, deferrable=True), given=context(try_number=2, store=store))
+            (whole,) = whole_filings(simulator)
+            assert done["file_name"] == whole.file_name
+            simulator.check()
+
+    def test_the_journal_knows_that_its_own_transfer_broke(self, connection, simulator, manifest):
+        simulator.start_outage()
+        store = StateStore()
+        simulator.faults.drop_after_bytes(100_000, "upload", reset=True)
+        with pytest.raises((TransferError, GatewayUnavailableError)):
+            upload(manifest, outage_timeout=0).execute(context(store=store))
+        (entry,) = [value for key, value in store.items() if "/" in key]
+        assert entry["transfer"] == "broken"
+        again = upload(manifest).execute(context(try_number=2, store=store))
+        assert again["file_name"].endswith("-g2.xml")
+
+    def test_after_a_clear_that_emptied_the_store_the_old_submission_comes_back(self, connection, simulator, manifest):
+        first = upload(manifest).execute(context(store=StateStore()))
+        again = upload(manifest).execute(context(try_number=2, store=StateStore()))
+        assert first["file_name"] == again["file_name"]
+        assert len(simulator.uploads) == 1
+
+    def test_a_rejected_file_is_rejected_for_good_when_the_journal_knows_that_it_was_whole(
+        self, connection, simulator, manifest
+    ):
+        store = StateStore()
+        simulator.reject("*", "FIRST_RECORD_INCORRECT")
+        upload(manifest).execute(context(store=store))
+        with pytest.raises(AirflowFailException, match="SubmissionRejectedError"):
+            upload(manifest).execute(context(try_number=2, store=store))
+        assert len(simulator.uploads) == 1
+
+    def test_the_store_holds_no_secret(self, connection, simulator, manifest):
+        store = StateStore()
+        upload(manifest).execute(context(store=store))
+        assert simulator.default_client.password not in json.dumps(store)
+        assert {"sha256", "transfer"} == set(next(value for key, value in store.items() if "/" in key))
+
+
+class TestBatch:
+    def test_of_200_files_the_117th_breaks_and_the_first_116_are_not_sent_again(self, connection, simulator, tmp_path):
+        paths = []
+        for number in range(200):
+            paths.append(tmp_path / f"{number:03}.xml")
+            paths[-1].write_bytes(b"<m>%d</m>" % number)
+        store = StateStore()
+        operator = upload(paths, outage_timeout=0)
+        given = context(store=store)
+        simulator.faults.drop_control_before_226(skip=116)
+        with pytest.raises(GatewayUnavailableError, match=r"116 of 200 files are filed\. .*116\.xml"):
+            operator.execute(given)
+        outcomes = given["ti"].pushed["outcomes"]
+        assert [outcome["state"] for outcome in outcomes] == ["filed"] * 116 + ["failed"] + ["not tried"] * 83
+        submissions = upload(paths).execute(context(try_number=2, store=store))
+        assert [s["source"] for s in submissions] == [str(path) for path in paths]
+        names = [record.file_name for record in simulator.uploads if record.filed]
+        assert len(names) == len(set(names)) == 200
+        assert names[:116] == [s["file_name"] for s in submissions[:116]]
