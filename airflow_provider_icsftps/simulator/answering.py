@@ -53,7 +53,7 @@ class Answering:
         :param filing: the upload.
         """
         self._filings[filing.number] = filing
-        if filing.rejection:
+        if filing.rejection or filing.later_rejection:
             self._rejected[filing.username, filing.file_name] += 1
         self._schedule(filing)
 

@@ -51,6 +51,12 @@ REUSED = Rejection(
     "Rename the file and send it again.",
 )
 
+NOT_WELL_FORMED = Rejection(
+    "LAST_RECORD_INCORRECT",
+    "The file is not well-formed XML.",
+    "Correct the file and send it under a new name.",
+)
+
 
 @dataclass(frozen=True)
 class RejectionRule:
@@ -135,6 +141,8 @@ class Filing:
     :param rejection: why it is turned down; ``None`` when it is not.
     :param responses: how many responses it gets.
     :param repeat: which digit-0 file for this name it would be.
+    :param later_rejection: why the customs systems turn it down after they were given it, when they would else have
+        accepted it; ``None`` when they do not.
     """
 
     number: int
@@ -145,6 +153,7 @@ class Filing:
     rejection: Rejection | None = None
     responses: int = 1
     repeat: int = 1
+    later_rejection: Rejection | None = None
 
     @property
     def home(self) -> str:
@@ -213,9 +222,19 @@ def answers(filing: Filing, rule: Rule) -> list[Answer]:
     :param filing: the upload.
     :param rule: how the customs systems behave.
     """
-    wanted = [(0, 1)] if filing.rejection else [(1, 1), (2, 1), *((3, n + 1) for n in range(filing.responses))]
-    dated = ((rule.due(filing.received_at, digit, number), digit, number) for digit, number in wanted)
+    dated = (
+        (rule.due(filing.received_at, timed_as, number), digit, number) for digit, timed_as, number in _wanted(filing)
+    )
     return [Answer(due, filing.number, digit, number) for due, digit, number in dated if due]
+
+
+def _wanted(filing: Filing) -> list[tuple[int, int, int]]:
+    """List digit, the digit whose delay it has, and number of each answer."""
+    if filing.rejection:
+        return [(0, 0, 1)]
+    if filing.later_rejection:
+        return [(1, 1, 1), (0, 2, 1)]
+    return [(1, 1, 1), (2, 2, 1), *((3, 3, n + 1) for n in range(filing.responses))]
 
 
 def files_of(filing: Filing, answer: Answer) -> list[OutgoingFile]:
@@ -229,7 +248,7 @@ def files_of(filing: Filing, answer: Answer) -> list[OutgoingFile]:
         name = response_name(filing.service, filing.file_name, answer.number)
         response = OutgoingFile(name, _response(filing, answer), answer.due)
         return [response, _status(filing, answer, answer.number, responses=(f"{filing.home}{DEFAULT_OUTBOX}/{name}",))]
-    if rejection := filing.rejection:
+    if answer.digit == 0 and (rejection := filing.rejection or filing.later_rejection):
         return [
             _status(
                 filing,

@@ -12,8 +12,16 @@ from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.simulator import journal
 from airflow_provider_icsftps.simulator.accounts import Account, Accounts
 from airflow_provider_icsftps.simulator.answering import Answering
-from airflow_provider_icsftps.simulator.backoffice import REUSED, Filing, Rejection, RejectionRule, Rule
+from airflow_provider_icsftps.simulator.backoffice import (
+    NOT_WELL_FORMED,
+    REUSED,
+    Filing,
+    Rejection,
+    RejectionRule,
+    Rule,
+)
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
+from airflow_provider_icsftps.simulator.contents import is_well_formed
 from airflow_provider_icsftps.simulator.faults import Faults
 from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window, outcome
 from airflow_provider_icsftps.simulator.storage import Storage
@@ -115,6 +123,9 @@ class Gateway:
             now = self.clock.now()
             os.utime(incoming.path, (now.timestamp(),) * 2)
             rejection = self._rejection(incoming, reused=reused) if taken else None
+            filed = taken and rejection is None
+            wrong = filed and self.policy.check_xml and not is_well_formed(incoming.path)
+            later_rejection = NOT_WELL_FORMED if wrong else None
             if kept and not reused:
                 os.link(
                     incoming.path, self.storage.service_file(incoming.username, incoming.service, incoming.file_name)
@@ -130,15 +141,18 @@ class Gateway:
                 sha256=incoming.sha256,
                 received_at=now,
                 whole=whole,
-                filed=taken and rejection is None,
-                outcome=outcome(whole=whole, taken=taken, kept=kept, rejection=rejection),
+                filed=filed,
+                accepted=filed and not wrong,
+                outcome=outcome(
+                    whole=whole, taken=taken, kept=kept, rejection=rejection, later_rejection=later_rejection
+                ),
                 ascii=ascii_mode,
                 path=incoming.path if kept else None,
             )
             self._uploads.append(record)
             self.storage.append("upload", **journal.upload_to_data(record))
             if taken:
-                filing = self._filing(record, rejection)
+                filing = self._filing(record, rejection, later_rejection)
                 self.storage.append("filing", **journal.filing_to_data(filing))
                 self._answering.expect(filing)
                 return "226 Transfer complete."
@@ -156,7 +170,7 @@ class Gateway:
                 return rule.rejection
         return None
 
-    def _filing(self, record: UploadRecord, rejection: Rejection | None) -> Filing:
+    def _filing(self, record: UploadRecord, rejection: Rejection | None, later_rejection: Rejection | None) -> Filing:
         responses = next(
             (times for rule, times in reversed(self._responses) if rule.matches(record.file_name)),
             self.policy.responses,
@@ -170,6 +184,7 @@ class Gateway:
             rejection=rejection,
             responses=responses,
             repeat=self._answering.rejections(record.username, record.file_name) + 1,
+            later_rejection=later_rejection,
         )
 
     def pump(self) -> None:

@@ -29,7 +29,9 @@ def upload_from_data(data: dict[str, Any], path: Path) -> UploadRecord:
     """
     values = {name: value for name, value in data.items() if name != "kind"}
     received_at = datetime.fromisoformat(values["received_at"])
-    return UploadRecord(**values | {"received_at": received_at, "path": path if values["path"] else None})
+    accepted = values.get("accepted", values["filed"])  # older records do not tell
+    changes = {"received_at": received_at, "accepted": accepted, "path": path if values["path"] else None}
+    return UploadRecord(**values | changes)
 
 
 def filing_to_data(filing: Filing) -> dict[str, Any]:
@@ -48,6 +50,6 @@ def filing_from_data(data: dict[str, Any]) -> Filing:
     :param data: the line.
     """
     values = {name: value for name, value in data.items() if name != "kind"}
-    rejection = Rejection(**values["rejection"]) if values["rejection"] else None
-    received_at = datetime.fromisoformat(values["received_at"])
-    return Filing(**values | {"received_at": received_at, "rejection": rejection})
+    for reason in ("rejection", "later_rejection"):
+        values[reason] = Rejection(**values[reason]) if values.get(reason) else None
+    return Filing(**values | {"received_at": datetime.fromisoformat(values["received_at"])})

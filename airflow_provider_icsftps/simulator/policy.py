@@ -27,6 +27,7 @@ class Policy:
     :param cut_uploads: how a cut upload is treated.
     :param allow_service_delete: whether files in service folders may be deleted.
     :param responses: how many responses a filing gets.
+    :param check_xml: whether the customs systems turn down what is not well-formed XML.
     """
 
     services: tuple[str, ...] = ()
@@ -35,9 +36,12 @@ class Policy:
     cut_uploads: CutUploads = "discard"
     allow_service_delete: bool = False
     responses: int = 1
+    check_xml: bool = False
 
 
-def outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None) -> str:
+def outcome(
+    *, whole: bool, taken: bool, kept: bool, rejection: Rejection | None, later_rejection: Rejection | None = None
+) -> str:
     """
     Say in words what became of an upload.
 
@@ -45,6 +49,7 @@ def outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None
     :param taken: whether it was taken in.
     :param kept: whether its content was kept.
     :param rejection: why it is turned down, if it is.
+    :param later_rejection: why it is turned down after it was delivered, if it is.
     """
     if not taken:
         return "cut; copy kept" if kept else "cut; copy discarded"
@@ -52,4 +57,6 @@ def outcome(*, whole: bool, taken: bool, kept: bool, rejection: Rejection | None
         return "name used before"
     if rejection:
         return f"rejected: {rejection.error_code}"
+    if later_rejection:
+        return f"delivered, then rejected: {later_rejection.error_code}"
     return "filed" if whole else "cut, but taken for whole"

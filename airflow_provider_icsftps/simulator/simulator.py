@@ -44,6 +44,8 @@ class GatewaySimulator(Operation):
         real gateway does), or at once with reply ``553`` or ``550``.
     :param cut_uploads: how an upload that ends without close_notify is treated: ``discard``, ``keep`` (426, and the
         copy stays in the service folder) or ``accept`` (226, taken for whole). Its name is used in any case.
+    :param check_xml: whether the customs systems look into what they are given: what is not well-formed XML gets
+        digit 1 and then, when digit 2 would come, digit 0 with ``LAST_RECORD_INCORRECT``.
     :param require_session_reuse: whether data connections must resume the control connection's TLS session (TLS 1.2).
     :param tls_versions: versions of TLS that are spoken.
     :param lock_after: wrong passwords that lock an account; by default it is never locked.
@@ -65,6 +67,7 @@ class GatewaySimulator(Operation):
         responses: int = 1,
         reused_name: ReusedName = "status",
         cut_uploads: CutUploads = "discard",
+        check_xml: bool = False,
         require_session_reuse: bool = True,
         tls_versions: Sequence[str] = ("1.2",),
         lock_after: int | None = None,
@@ -80,7 +83,9 @@ class GatewaySimulator(Operation):
         self._data_ports = data_ports
         self._directory = directory
         self._rule = Rule({**DEFAULT_DELAYS, **(delays or {})})
-        self._policy = Policy(self.services, legacy, reused_name, cut_uploads, allow_service_delete, responses)
+        self._policy = Policy(
+            self.services, legacy, reused_name, cut_uploads, allow_service_delete, responses, check_xml
+        )
         self._require_session_reuse = require_session_reuse
         self._tls_versions = tuple(tls_versions)
         self._lock_after = lock_after
@@ -261,7 +266,10 @@ class GatewaySimulator(Operation):
         List the names in an outbox now.
 
         :param username: whose; by default the default client's.
+        :raises RuntimeError: when the simulator has been stopped.
         """
+        if self._parts and not self._running:
+            raise RuntimeError("The simulator has been stopped; look into its outbox before that")
         return self._gateway.outbox(username or self.default_client.username)
 
     @property

@@ -22,7 +22,10 @@ class UploadRecord:
     :param sha256: over these bytes.
     :param received_at: when it ended, by the simulator's clock.
     :param whole: whether the client ended it by close_notify; a cut upload is not whole.
-    :param filed: whether it was taken as a filing: not cut (or taken for whole), not rejected, its name not used.
+    :param filed: whether the gateway took it as a filing: not cut (or taken for whole), not rejected by the gateway,
+        its name not used.
+    :param accepted: whether the customs systems take it, too: filed, and not turned down after digit 1 for what is in
+        it (``check_xml``).
     :param outcome: what became of it, for people.
     :param ascii: whether it was sent under TYPE A.
     :param path: where the content is kept; ``None`` when it was discarded.
@@ -37,6 +40,7 @@ class UploadRecord:
     received_at: datetime
     whole: bool
     filed: bool
+    accepted: bool
     outcome: str
     ascii: bool = False
     path: Path | None = field(default=None, repr=False)
