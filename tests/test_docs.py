@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseOperator
 from docs.pages import (
     PAGES,
     ROOT,
@@ -245,7 +246,7 @@ def test_the_table_of_verdicts_is_what_the_code_decides():
 
 def test_the_table_says_which_verdicts_succeed():
     for row in _verdicts():
-        assert row["What the task does"].startswith("succeeds") == Verdict(row["Verdict"]).is_filed
+        assert ("sends nothing" in row["What the task does"]) == Verdict(row["Verdict"]).is_filed
 
 
 def test_an_own_name_of_which_anything_is_known_stops_the_task():
@@ -300,27 +301,22 @@ def test_an_operators_arguments_are_documented_as_they_are(heading):
         assert row["Templated"] == ("yes" if name in kind.template_fields else "no"), name
         default = parameters[name].default if name in parameters else None
         if default not in (None, inspect.Parameter.empty):
-            assert row["Default"] == str(default), name
+            assert str(default) in row["Default"], name
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        value
-        for module in (operators, sensors)
-        for name, value in vars(module).items()
-        if name.startswith("IcsFtps") and isinstance(value, type) and value.__module__ == module.__name__
-    ],
-)
-def test_every_operator_and_sensor_is_documented(kind):
-    text = (DOCS / "operators.md").read_text()
-    assert {"Class": kind.__name__, "Module": kind.__module__} == {
-        key: value
-        for row in tables(text)[0]
-        if row["Class"] == kind.__name__
-        for key, value in row.items()
-        if key != "What it does"
-    }
+_KINDS = {
+    f"{module.__name__}.{name}": value
+    for module in (operators, sensors)
+    for name, value in vars(module).items()
+    if name.startswith("IcsFtps") and isinstance(value, type) and issubclass(value, BaseOperator)
+}
+
+
+@pytest.mark.parametrize("path", _KINDS)
+def test_every_operator_and_sensor_is_documented(path):
+    page = DOCS / "operators.md"
+    kind, text = _KINDS[path], page.read_text()
+    assert path in {f"{row['Module']}.{row['Class']}" for row in tables(text)[0]}
     for name in kind.template_fields:
         assert f"`{name}`" in text
 
