@@ -1,6 +1,7 @@
 """Exactly once through the operator: journals, generations, outages, batches, and waits for proof."""
 
 import json
+import threading
 from contextlib import closing
 
 import pytest
@@ -209,3 +210,88 @@ class TestBatch:
         names = [record.file_name for record in simulator.uploads if record.filed]
         assert len(names) == len(set(names)) == 200
         assert names[:116] == [s["file_name"] for s in submissions[:116]]
+
+
+both = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+
+
+@both
+class TestWaitUntil:
+    @pytest.mark.parametrize("until", ["delivered", "accepted", "response"])
+    def test_one_task_is_one_confirmed_filing(self, until, deferrable, connection, simulator, manifest):
+        done = run_to_the_end(upload(manifest, wait_until=until, deferrable=deferrable))
+        assert done["file_name"] == simulator.uploads[0].file_name
+        assert {"delivered", "accepted", "response"} >= {status["code"] for status in done["statuses"]}
+        assert json.loads(json.dumps(done)) == done
+
+    def test_an_answer_that_comes_later_is_waited_for(self, deferrable, connection, simulator, manifest):
+        simulator.start_outage()
+        waiting = upload(manifest, wait_until="response", deferrable=deferrable)
+        if deferrable:
+            done = run_to_the_end(waiting, between=simulator.end_outage)
+        else:
+            threading.Timer(0.3, simulator.end_outage).start()
+            done = waiting.execute(context())
+        assert len(done["responses"]) == 1
+        assert len(simulator.uploads) == 1
+
+    def test_a_rejection_fails_for_good(self, deferrable, connection, simulator, manifest):
+        simulator.reject("*", "LAST_RECORD_INCORRECT", "No trailer.")
+        with pytest.raises(AirflowFailException, match=r"SubmissionRejectedError: .*No trailer"):
+            run_to_the_end(upload(manifest, wait_until="response", deferrable=deferrable))
+
+    def test_a_wait_that_is_too_long_says_what_is_filed_and_what_to_do(
+        self, deferrable, connection, simulator, manifest
+    ):
+        simulator.start_outage()
+        waiting = upload(manifest, wait_until="accepted", deferrable=deferrable, timeout=0.3)
+        words = r"Filed, but not accepted within 0 s: /Manifest/manifest-.*Clearing this task waits again"
+        with pytest.raises(AirflowFailException, match=words):
+            run_to_the_end(waiting)
+        simulator.end_outage()
+        done = run_to_the_end(upload(manifest, wait_until="accepted"), given=context(try_number=2))
+        assert done["file_name"] == simulator.uploads[0].file_name
+        assert len(simulator.uploads) == 1
+
+    def test_a_batch_returns_an_answer_for_each(self, deferrable, connection, simulator, tmp_path):
+        paths = []
+        for number in range(3):
+            paths.append(tmp_path / f"{number}.xml")
+            paths[-1].write_bytes(b"<m>%d</m>" % number)
+        done = run_to_the_end(upload(paths, wait_until="response", deferrable=deferrable))
+        assert [answer["source"] for answer in done] == [str(path) for path in paths]
+        assert [len(answer["responses"]) for answer in done] == [1, 1, 1]
+
+    def test_a_wrong_word_is_refused_before_anything_is_sent(self, deferrable, connection, simulator, manifest):
+        with pytest.raises(AirflowFailException, match="until='answered' is none of"):
+            upload(manifest, wait_until="answered", deferrable=deferrable).execute(context())
+        assert simulator.uploads == []
+
+
+class TestLimits:
+    def test_a_file_that_changes_while_it_is_sent_is_not_filed(self, connection, simulator, tmp_path, manifest):
+        """The change comes between measuring and sending, as from a program that still writes."""
+        path = tmp_path / "manifest.xml"
+
+        class Changing:
+            name = "manifest.xml"
+            opened = 0
+
+            def open(self, mode):
+                self.opened += 1
+                if self.opened == 2:
+                    path.write_bytes(CONTENT.replace(b"line", b"LINE"))
+                return path.open(mode)
+
+        with pytest.raises(TransferError, match="changed while it was being sent"):
+            upload(Changing()).execute(context())
+        assert whole_filings(simulator) == []
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(900)
+    def test_a_file_over_4_gb_is_counted_right(self, connection, simulator, tmp_path):
+        path = tmp_path / "large.xml"
+        with path.open("wb") as file:
+            file.truncate(2**32 + 5)
+        submission = upload(path).execute(context())
+        assert submission["size"] == simulator.uploads[0].size == 2**32 + 5
