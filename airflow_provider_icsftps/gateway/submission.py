@@ -171,6 +171,11 @@ class Submission:
     verdict: str = Verdict.SEND.value
     sent_at: str = ""
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whether only digit 2 or 3 shows that the whole file got through, because a transfer of it may have been cut."""
+        return self.transfer in CUT and self.verdict in {Verdict.SEND, Verdict.UNPROVEN}
+
     def to_data(self) -> dict[str, Any]:
         """Return it as builtin JSON types."""
         return asdict(self)
@@ -248,7 +253,7 @@ def observe(
         ours that did get through; they end no wait.
     """
     wanted = UNTIL[check_until(until)]
-    if submission.transfer in CUT:
+    if submission.needs_proof:
         wanted = wanted - {StatusCode.DELIVERED}  # what was delivered may be a part; 2 or 3 proves that it was whole
     found = status_files(names, submission.service, submission.file_name)
     digits = {StatusCode(digit) for name, digit in found.items() if name not in harmless}

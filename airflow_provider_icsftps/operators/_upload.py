@@ -17,7 +17,6 @@ from airflow_provider_icsftps.gateway import (
     Outcome,
     Patience,
     Submission,
-    Verdict,
     conclude,
     file_each,
     submissions_of,
@@ -107,7 +106,7 @@ class IcsFtpsUploadOperator(BaseOperator):
             outcomes = file_each(gateway, filings, journal, Patience(self.outage_timeout))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
-        until = self.wait_until or ("accepted" if any(s.verdict == Verdict.UNPROVEN for s in submissions) else None)
+        until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
@@ -168,10 +167,18 @@ class IcsFtpsUploadOperator(BaseOperator):
             time.sleep(min(self.poke_interval, left.total_seconds()))
 
     def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
-        files = ", ".join(f"/{s.service}/{s.file_name}" for s in submissions[:5])
+        unproven = [submission for submission in submissions if submission.needs_proof]
+        files = ", ".join(f"/{s.service}/{s.file_name}" for s in (unproven or submissions)[:5])
+        files += " and more" if len(unproven or submissions) > 5 else ""
+        if unproven:
+            return AirflowFailException(
+                f"An earlier try was cut off while it sent {files}; the gateway has not accepted it within "
+                f"{self.timeout:.0f} s, and nothing shows whether the whole file got through. Nothing more was sent. "
+                f"Ask what became of it; if it was not filed, set resubmission={int(self.resubmission) + 1}"
+            )
         return AirflowFailException(
-            f"Filed, but not {self.wait_until or 'accepted'} within {self.timeout:.0f} s: {files}"
-            f"{' and more' if len(submissions) > 5 else ''}. Clearing this task waits again and files nothing twice"
+            f"Filed, but not {self.wait_until} within {self.timeout:.0f} s: {files}. "
+            "Clearing this task waits again and files nothing twice"
         )
 
     def _tell(self, outcomes: list[Outcome], context: Context) -> None:

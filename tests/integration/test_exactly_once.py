@@ -152,7 +152,13 @@ class TestOverTries:
                 patched.setattr("airflow_provider_icsftps.operators._upload.TaskJournal", DyingJournal)
                 with pytest.raises(Killed):
                     first.execute(context(store=store))
-            done = run_to_the_end(upload(manifest, deferrable=True), given=context(try_number=2, store=store))
+            retry = upload(manifest, deferrable=True, timeout=1)
+            if cut_uploads == "discard":  # the name is used and nothing will ever come: nobody can know more
+                with pytest.raises(AirflowFailException, match=r"nothing shows whether .* set resubmission=1"):
+                    run_to_the_end(retry, given=context(try_number=2, store=store))
+                assert whole_filings(simulator) == []
+                retry = upload(manifest, resubmission=1)
+            done = run_to_the_end(retry, given=context(try_number=3, store=store))
             (whole,) = whole_filings(simulator)
             assert done["file_name"] == whole.file_name
             simulator.check()
