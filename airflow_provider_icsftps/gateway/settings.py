@@ -53,8 +53,8 @@ class GatewaySettings:
     :param certificate: who we are.
     :param password: assigned by the gateway's certificate portal.
     :param username: by default the certificate's.
-    :param environment: ``production``, ``tfe`` or ``legacy`` for the values of :data:`ENVIRONMENTS`; ``None`` for
-        a gateway of one's own.
+    :param environment: ``production``, ``tfe`` or ``legacy`` for host, port and ``read_only`` of
+        :data:`ENVIRONMENTS` (its data ports are for a firewall, and not enforced); ``None`` for a gateway of one's own.
     :param ca_pem: PEM text of the CAs that may vouch for the gateway; by default the system's.
     :param connect_timeout: seconds for the TCP connection and each TLS handshake.
     :param timeout: seconds for each reply on the control connection.

@@ -173,7 +173,7 @@ class Submission:
 
     @property
     def needs_proof(self) -> bool:
-        """Whether only digit 2 or 3 shows that the whole file got through, because a transfer of it may have been cut."""
+        """Whether only digit 2 or 3 shows that the whole file got through: a transfer of it may have been cut."""
         return self.transfer in CUT and self.verdict in {Verdict.SEND, Verdict.UNPROVEN}
 
     def to_data(self) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class IcsFtpsUploadOperator(BaseOperator):
 
     Each file gets a name that follows from the DAG run, the service and the file's content, so a retry finds what it
     filed before instead of filing it again (docs/exactly-once.md). A corrected file has another content, hence
-    another name: a new filing. Two equal files in one task are one filing.
+    another name: a new filing. Two equal files in one task are one filing; in different mapped tasks they are if they
+    are called the same.
 
     Returns a submission for each file: ``service``, ``file_name`` (at the gateway), ``source``, ``size`` (bytes),
     ``sha256``, ``username``, ``fingerprint`` (of the certificate), ``transfer``, ``verdict`` (``send`` when it was
@@ -197,6 +198,8 @@ class IcsFtpsUploadOperator(BaseOperator):
             raise ConfigurationError(f"naming={self.naming!r} is neither 'unique' nor 'own'")
         if not str(self.resubmission).isdigit():
             raise ConfigurationError(f"resubmission={self.resubmission!r} is no whole number from 0 up")
+        if self.naming == "own" and int(self.resubmission):
+            raise ConfigurationError("resubmission has no effect with naming='own'; give the file another name")
         ti = context["ti"]
         path = as_path(source)
         return Filing(

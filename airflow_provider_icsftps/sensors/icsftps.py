@@ -107,7 +107,8 @@ class IcsFtpsResponseSensor(_OutboxSensor):
 
     The sensor lists the outbox and looks for ``status_<service>_<file name>_<digit>.xml`` of each submission. It is
     done when *every* submission has a digit that fulfils ``until``: ``delivered`` needs 1, 2 or 3; ``accepted`` 2 or
-    3; ``response`` 3. It then reads the status files and returns what they say.
+    3; ``response`` 3. After a transfer that may have been cut, ``delivered`` needs 2 or 3, too. The sensor then reads
+    the status files and returns what they say.
 
     A digit-0 file is read as soon as it is seen. A rejection fails the task at once and without retries, with the
     gateway's code, message and resolution, also when other submissions are still waiting. "Name used before" beside a
