@@ -101,16 +101,15 @@ class TestUpload:
         with pytest.raises(GatewayUnavailableError):
             upload(str(manifest), outage_timeout=0).execute(context())
 
-    def test_after_a_rejection_a_later_try_takes_a_new_name(self, connection, simulator, manifest):
+    def test_after_a_rejection_a_later_try_takes_new_names_and_gives_up(self, connection, simulator, manifest):
         """The end of the earlier try is not known: what was rejected may have been a cut copy."""
         simulator.reject("*", "FIRST_RECORD_INCORRECT", "Bad header.", "Mend it.")
-        first = upload(str(manifest)).execute(context())
-        again = upload(str(manifest)).execute(context(try_number=2))
-        assert again["file_name"] == first["file_name"].replace(".xml", "-g2.xml")
-        upload(str(manifest)).execute(context(try_number=3))
+        first = upload(str(manifest)).execute(context())["file_name"]
         with pytest.raises(AirflowFailException, match=r"3 transfers, the last as .*-g3"):
-            upload(str(manifest)).execute(context(try_number=4))
-        assert len(simulator.uploads) == 3
+            upload(str(manifest)).execute(context(try_number=2))
+        names = [first.replace(".xml", ending) for ending in (".xml", "-g2.xml", "-g3.xml")]
+        assert [record.file_name for record in simulator.uploads] == names
+        assert not any(record.filed for record in simulator.uploads)
 
 
 class TestDownload:
