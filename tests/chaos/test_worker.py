@@ -130,13 +130,15 @@ def test_an_operator_is_killed_at_a_message(connected, manifest):
     assert connected.simulator.uploads == []
 
 
-def test_an_operator_is_killed_in_the_middle_of_a_file_and_files_it_at_its_next_try(connected, manifest):
+def test_an_operator_that_was_killed_in_the_middle_of_a_file_is_tried_again(connected, manifest):
     switch = KillSwitch()
     fault = connected.relay.plan(Data(None, "client", 40_000), Call(switch.set))
     assert run_in_worker(worker_tasks.upload, manifest, kill_on=switch).killed
     assert len(fault.struck) == 1
-    again = run_in_worker(worker_tasks.upload, manifest, 2)
+    patience = {"timeout": 0.2, "poke_interval": 0.05, "outage_timeout": 0}
+    again = run_in_worker(worker_tasks.upload, manifest, 2, patience)
     assert not again.killed
+    assert again.value is not None or "AirflowException" in again.error
     assert [record.filed for record in connected.simulator.uploads].count(True) <= 1
 
 

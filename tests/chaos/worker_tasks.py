@@ -12,8 +12,8 @@ def execute(operator_class: Any, arguments: dict[str, Any], try_number: int = 1)
     return operator_class(task_id="task", **arguments).execute({"ti": ti})
 
 
-def upload(path: str, try_number: int = 1) -> Any:
-    """File a file."""
+def upload(path: str, try_number: int = 1, arguments: dict[str, Any] | None = None) -> Any:
+    """File a file; further arguments are the operator's."""
     from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
 
-    return execute(IcsFtpsUploadOperator, {"source": path, "service": "Manifest"}, try_number)
+    return execute(IcsFtpsUploadOperator, {"source": path, "service": "Manifest"} | (arguments or {}), try_number)
