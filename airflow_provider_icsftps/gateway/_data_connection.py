@@ -9,7 +9,6 @@ Opening a data connection, in the order that every server bears.
 
 from __future__ import annotations
 
-import contextlib
 import ftplib
 import socket
 import ssl
@@ -20,6 +19,8 @@ from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
 
+#: A gateway that ended a data connection and has a reason says it at once.
+_SECONDS_FOR_A_REASON = 5.0
 _NOT_IMPLEMENTED = ("500", "501", "502", "504", "522")
 
 
@@ -137,11 +138,16 @@ def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSock
 
 def _hear_why(session: FtpsSession, error: OSError) -> None:
     """Raise the 4xx or 5xx that says why there is no data connection; return if there is none."""
-    with contextlib.suppress(OSError, EOFError):  # nothing more is said: the first error stands
+    usual, session.timeout = session.timeout, min(session.settings.timeout, _SECONDS_FOR_A_REASON)
+    try:
         for _ in range(3):  # a 1xx may stand before it
             if isinstance(error, TimeoutError) and not session.has_reply():
                 return
             _preliminary(session)
+    except (OSError, EOFError):
+        return  # nothing more is said: the first error stands
+    finally:
+        session.timeout = usual
 
 
 def _preliminary(session: FtpsSession) -> None:

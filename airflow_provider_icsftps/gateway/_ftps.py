@@ -28,7 +28,7 @@ from airflow_provider_icsftps.exceptions import (
     UntrustedGatewayError,
 )
 from airflow_provider_icsftps.gateway._replies import ReplyReader
-from airflow_provider_icsftps.gateway._sockets import keep_alive, ready, tune
+from airflow_provider_icsftps.gateway._sockets import keep_alive, ready, tune, wrapped
 from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
@@ -94,7 +94,7 @@ class FtpsSession(ftplib.FTP_TLS):
                 )
         with self.mapped(f"{where}: TLS handshake", handshake=True):
             raw.settimeout(self.settings.connect_timeout)
-            tls = self.context.wrap_socket(raw, server_hostname=self.settings.host, do_handshake_on_connect=False)
+            tls = wrapped(self.context, raw, self.settings.host)
             self.sock = tls
             try:
                 tls.do_handshake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import traceback
 
 
 def tune(sock: socket.socket) -> None:
@@ -18,6 +19,27 @@ def keep_alive(sock: socket.socket) -> None:
     for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
         if hasattr(socket, option):  # not on every system
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def wrapped(context: ssl.SSLContext, raw: socket.socket, server_hostname: str) -> ssl.SSLSocket:
+    """
+    Wrap a connected socket for TLS, without the handshake.
+
+    When the peer has reset the connection by then, CPython raises from inside and leaves the new socket, which owns the
+    descriptor, to the garbage collector; it is found in the traceback and closed.
+
+    :param context: the TLS context.
+    :param raw: a connected socket.
+    :param server_hostname: whom the certificate must name.
+    """
+    try:
+        return context.wrap_socket(raw, server_hostname=server_hostname, do_handshake_on_connect=False)
+    except OSError as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            left = frame.f_locals.get("self")
+            if isinstance(left, ssl.SSLSocket):
+                left.close()
+        raise
 
 
 def ready(readable: list[ssl.SSLSocket], writable: list[ssl.SSLSocket], seconds: float) -> set[int]:

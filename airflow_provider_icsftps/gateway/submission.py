@@ -26,7 +26,7 @@ class Transfer(StrEnum):
     NONE = "none"
     #: The gateway's 226 or 250 was read.
     CONFIRMED = "confirmed"
-    #: All bytes and the close_notify were sent, no reply was read.
+    #: All bytes and the close_notify were handed to the network, no reply was read. How much arrived is not known.
     SENT = "sent"
     #: Cut before the last byte; ABOR was sent and the data connection reset.
     BROKEN = "broken"
@@ -35,7 +35,7 @@ class Transfer(StrEnum):
 
 
 #: Ends after which the gateway may hold a part of the file and take it for whole.
-CUT = frozenset({Transfer.BROKEN, Transfer.KILLED})
+CUT = frozenset({Transfer.SENT, Transfer.BROKEN, Transfer.KILLED})
 
 
 def combined(before: Transfer, now: Transfer) -> Transfer:
@@ -47,7 +47,7 @@ def combined(before: Transfer, now: Transfer) -> Transfer:
     """
     if now is Transfer.NONE:
         return before
-    if before is Transfer.KILLED or (before is Transfer.SENT and now is Transfer.BROKEN):
+    if before in {Transfer.KILLED, Transfer.SENT}:
         return Transfer.KILLED  # an earlier copy may have taken the name, and nothing says whether it was whole
     return now
 
@@ -129,7 +129,7 @@ def judge(evidence: Evidence) -> Verdict:
     if e.name_reused:
         if e.transfer is Transfer.BROKEN:
             return Verdict.NEXT_GENERATION
-        if e.transfer is Transfer.KILLED:
+        if cut:
             return Verdict.UNPROVEN  # what used the name may be a cut copy of ours
         return Verdict.NAME_USED if e.transfer is Transfer.NONE else Verdict.ON_ITS_WAY
     if e.stored_size is not None:

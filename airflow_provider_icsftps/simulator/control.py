@@ -89,6 +89,7 @@ class ControlConnection(TransferringConnection):
                 os.close(descriptor)
             self.held_open.clear()
         super().close()
+        self.close_file()
 
     # --- words
 

@@ -34,6 +34,7 @@ class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  
         self._broken_listing: str | None = None
         #: Descriptors that keep the TCP connection of a finished upload from being closed.
         self.held_open: list[int] = []
+        self._being_sent: Any = None
         super().__init__(conn, server, ioloop)
 
     def abandon(self) -> None:
@@ -53,6 +54,8 @@ class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  
                 data = _drain(data) if isproducer else data
                 data, isproducer = data[: len(data) // 2], False
                 self._broken_listing = fault["reply"]
+        self.close_file()
+        self._being_sent = file
         super().push_dtp_data(data, isproducer, file, cmd)
         self._open_data_connection()
 
@@ -112,6 +115,11 @@ class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  
             self.ioloop.call_later(0, self.abandon)
             return ""
         return reply
+
+    def close_file(self) -> None:
+        """Close the file that is being sent; a connection that breaks in its handshake leaves it open otherwise."""
+        if self._being_sent is not None:
+            self._being_sent.close()
 
     def _drop_waiting(self) -> None:
         if self._in_dtp_queue is not None:

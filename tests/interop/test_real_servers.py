@@ -183,7 +183,7 @@ def test_an_aborted_upload_is_not_taken_for_whole(server, client, error):
     known = len(server.transfers())
     gateway = client(server)
     with pytest.raises(TransferError if isinstance(error, OSError) else KeyboardInterrupt):
-        gateway.upload(Broken(error), service="Manifest", file_name="a.xml")
+        gateway.upload(Broken(error), service="Manifest", file_name="a.xml", size=10**9)
     assert gateway.last_transfer == Transfer.BROKEN
     assert last_transfer(server, known) == "i"
     gateway.upload(b"whole", service="Manifest", file_name="b.xml")  # over a new session
@@ -243,7 +243,7 @@ def test_2_000_files_are_listed_with_sizes_and_times(server, client):
     assert [(f"status_Manifest_{n:04}.xml_1.xml", n % 7) for n in range(2_000)] == [(e.name, e.size) for e in entries]
     now = time.time()
     assert [entry for entry in entries if abs(entry.modified.timestamp() - now) > 60] == []
-    assert server.mlsd == gateway._mlsd
+    assert server.mlsd == gateway._session.has_mlsd
     assert connections(gateway) == (1, 1)
 
 

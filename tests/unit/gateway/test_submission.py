@@ -44,12 +44,12 @@ STORED = {
 TABLE = [
     # status files, in the service folder, our last transfer, verdict
     ("2 or 3", "any", "none confirmed sent broken killed", Verdict.FILED),
-    ("1", "any", "none confirmed sent", Verdict.DELIVERED),
-    ("1", "any", "broken killed", Verdict.UNPROVEN),
-    ("0 other", "any", "broken killed", Verdict.NEXT_GENERATION),
-    ("0 other", "any", "none confirmed sent", Verdict.REJECTED),
-    ("0 reused", "any", "confirmed sent", Verdict.ON_ITS_WAY),
-    ("0 reused", "any", "killed", Verdict.UNPROVEN),
+    ("1", "any", "none confirmed", Verdict.DELIVERED),
+    ("1", "any", "sent broken killed", Verdict.UNPROVEN),
+    ("0 other", "any", "sent broken killed", Verdict.NEXT_GENERATION),
+    ("0 other", "any", "none confirmed", Verdict.REJECTED),
+    ("0 reused", "any", "confirmed", Verdict.ON_ITS_WAY),
+    ("0 reused", "any", "sent killed", Verdict.UNPROVEN),
     ("0 reused", "any", "broken", Verdict.NEXT_GENERATION),
     ("0 reused", "any", "none", Verdict.NAME_USED),
     ("none", "same", "none confirmed sent broken killed", Verdict.RECEIVED),
@@ -90,7 +90,7 @@ def knows_nothing(evidence: Evidence) -> bool:
 
 
 def was_cut(evidence: Evidence) -> bool:
-    return evidence.transfer in {Transfer.BROKEN, Transfer.KILLED}
+    return evidence.transfer in {Transfer.SENT, Transfer.BROKEN, Transfer.KILLED}
 
 
 class TestTable:
