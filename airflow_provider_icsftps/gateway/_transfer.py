@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import ftplib
+import logging
 import socket
 import ssl
 import struct
@@ -26,6 +27,8 @@ from airflow_provider_icsftps.gateway._listing import split_lines
 from airflow_provider_icsftps.gateway._sockets import ready
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
 from airflow_provider_icsftps.gateway.submission import Transfer
+
+log = logging.getLogger(__name__)
 
 BLOCK = 256 * 1024
 #: No listing is longer: a million names of a hundred bytes.
@@ -93,7 +96,7 @@ class Upload:
                     raise
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
                 _linger(data, on=False)
-                _end_politely(data, session.settings.data_timeout)
+                ended = _end_politely(data, session.settings.data_timeout)
                 try:
                     reply = session.completion()
                 except (ftplib.error_temp, ftplib.error_perm) as error:
@@ -102,7 +105,10 @@ class Upload:
                     raise
                 if not reply.startswith(("226", "250")):
                     raise ftplib.error_reply(reply)
-            self.transfer = Transfer.CONFIRMED
+                if ended and not data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self.transfer = Transfer.CONFIRMED
+                else:  # some gateways say 226 to whatever they got
+                    log.warning("%s: the gateway says %s, but the data connection was reset", tried, reply)
         return self.sent
 
     def _send_all(self, data: ssl.SSLSocket, source: Source, tried: str) -> None:
@@ -233,8 +239,12 @@ def _linger(data: ssl.SSLSocket, *, on: bool) -> None:
     data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(on), 0))
 
 
-def _end_politely(data: ssl.SSLSocket, seconds: float) -> None:
-    """Send close_notify and FIN at once, without waiting for the other side's."""
+def _end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
+    """
+    Send close_notify and FIN at once, without waiting for the other side's.
+
+    :return: whether they could be sent: ``False`` on a connection that was reset.
+    """
     data.settimeout(0)
     while True:
         try:
@@ -243,8 +253,13 @@ def _end_politely(data: ssl.SSLSocket, seconds: float) -> None:
             if not ready([], [data], seconds):
                 raise TimeoutError("data connection does not take the close_notify") from None
             continue
-        except (ssl.SSLError, OSError):
+        except ssl.SSLError:
             pass  # sent and not answered, or the gateway closed first: its reply tells
+        except OSError:
+            return False
         break
-    with contextlib.suppress(OSError):
+    try:
         data.shutdown(socket.SHUT_WR)
+    except OSError:
+        return False
+    return True

@@ -178,7 +178,7 @@ class IcsFtpsUploadOperator(BaseOperator):
                 f"Ask what became of it; if it was not filed, set resubmission={int(self.resubmission) + 1}"
             )
         return AirflowFailException(
-            f"Filed, but not {self.wait_until} within {self.timeout:.0f} s: {files}. "
+            f"Handed over, but not {self.wait_until} within {self.timeout:.0f} s: {files}. "
             "Clearing this task waits again and files nothing twice"
         )
 

@@ -36,6 +36,12 @@ class PassiveListener(PassiveDTP):  # type: ignore[misc]  # pyftpdlib has no typ
         """Accept the client's connection, perhaps waiting in the queue already."""
         self.add_channel()
 
+    def handle_accepted(self, sock: socket.socket, addr: tuple[Any, ...]) -> None:
+        """Begin a data connection; pyftpdlib forgets the socket of a client that has gone again."""
+        super().handle_accepted(sock, addr)
+        if self.cmd_channel.data_channel is None:
+            sock.close()
+
     def handle_timeout(self) -> None:
         """Give up waiting for the client."""
         self.cmd_channel.data_connection_missed()
@@ -93,6 +99,7 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
     def __init__(self, sock: socket.socket, cmd_channel: TransferringConnection) -> None:
         self._close_notify = False
         self._concluded = False
+        self._shaken = False
         self._limit: dict[str, Any] | None = None
         self._final_reply = "226 Transfer complete."
         with contextlib.suppress(OSError):  # the client is gone already
@@ -101,6 +108,7 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
 
     def handle_ssl_established(self) -> None:
         """Check the session and begin the transfer."""
+        self._shaken = True
         channel = self.cmd_channel
         # pyOpenSSL cannot tell whether a session was resumed; the master key of a resumed one is the control's
         reused = self.socket.master_key() == channel.socket.master_key()
@@ -115,6 +123,7 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
 
     def handle_failed_ssl_handshake(self) -> None:
         """Tell the client on the control connection."""
+        self._shaken = True
         self.close()
         self.cmd_channel.give_up_transfer("522 SSL handshake failed.")
 
@@ -227,4 +236,7 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
             if fault:
                 self.cmd_channel.call_later(fault["seconds"], self.cmd_channel.respond, self._resp[0])
                 self._resp = ()
+        missed = not (self._closed or self._shaken)
         super().close()
+        if missed:  # cut in its handshake
+            self.cmd_channel.data_connection_missed()

@@ -34,6 +34,8 @@ class _Listener(FTPServer):  # type: ignore[misc]  # pyftpdlib has no types
         if connection.connected:
             self.ip_map.append(addr[0])
             connection.handle()
+        else:
+            sock.close()  # the client has gone again, and pyftpdlib forgets its socket
 
     def handle_error(self) -> None:
         error = sys.exc_info()[1]

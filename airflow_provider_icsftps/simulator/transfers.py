@@ -22,12 +22,12 @@ class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  
     passive_dtp = PassiveListener
     use_sendfile = False
 
-    # what pyftpdlib keeps in a connection
+    # what pyftpdlib keeps in a connection; it sets these only when the client has not gone before
     username: str
-    data_channel: DataConnection | None
-    _dtp_acceptor: PassiveListener | None
-    _in_dtp_queue: tuple[IncomingFile, str] | None
-    _out_dtp_queue: tuple[Any, bool, Any, str] | None
+    data_channel: DataConnection | None = None
+    _dtp_acceptor: PassiveListener | None = None
+    _in_dtp_queue: tuple[IncomingFile, str] | None = None
+    _out_dtp_queue: tuple[Any, bool, Any, str] | None = None
     _restart_position: int
 
     def __init__(self, conn: socket.socket, server: Any, ioloop: Any = None) -> None:

@@ -74,5 +74,5 @@ class Flow:
             return not self.out
         try:
             return not struct.unpack("i", fcntl.ioctl(self.sink, _SIOCOUTQNSD, bytes(4)))[0]
-        except OSError:  # not on this system
+        except (OSError, ValueError):  # not on this system, or closed by now
             return True

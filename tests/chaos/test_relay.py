@@ -426,3 +426,13 @@ class TestLife:
                 assert "connect" in process.stdout.readline()
             finally:
                 process.terminate()
+
+
+def test_a_data_connection_cut_in_its_handshake_is_answered(relayed):
+    """The gateway says so on the control connection, instead of leaving the client to its time limit."""
+    relayed.relay.plan(DataHandshake(None, "gateway", 1), Cut("rst"))
+    with GatewayClient(relayed.settings(timeout=20.0, connect_timeout=20.0)) as client:
+        begun = time.monotonic()
+        with pytest.raises(GatewayUnavailableError, match="425"):
+            client.upload(b"<m/>", service="Manifest", file_name="a.xml")
+    assert time.monotonic() - begun < 5

@@ -251,7 +251,7 @@ class TestWaitUntil:
     ):
         simulator.start_outage()
         waiting = upload(manifest, wait_until="accepted", deferrable=deferrable, timeout=0.3)
-        words = r"Filed, but not accepted within 0 s: /Manifest/manifest-.*Clearing this task waits again"
+        words = r"Handed over, but not accepted within 0 s: /Manifest/manifest-.*Clearing this task waits again"
         with pytest.raises(AirflowFailException, match=words):
             run_to_the_end(waiting)
         simulator.end_outage()

@@ -1,0 +1,155 @@
+"""One filing from its first try to its end, with faults on the way, and what the gateway says about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from relay import Action, Call, Place
+from relayed import Relayed
+from worker import KillSwitch, run_in_worker
+
+TRIES = 5
+#: A refused name without any other answer is waited for so long, in seconds.
+WAIT = 1.0
+#: Seconds that the client waits for a gateway from which nothing comes, as extras of the connection.
+QUICK = {"connect_timeout": 0.4, "timeout": 0.4, "data_timeout": 0.4, "completion_timeout": 0.4}
+
+
+class FileStore:
+    """A task state store as Airflow 3.3 has it: JSON values that outlive a killed process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._read().get(key, default)
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(json.dumps(self._read() | {key: value}))
+        temporary.replace(self.path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.path.read_text()))
+        except FileNotFoundError:
+            return {}
+
+
+def one_try(path: str, number: int, store: str | None, run_id: str, resubmission: int) -> str:
+    """What one try of the task does; runs in this process or in one that is killed."""
+    from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
+
+    operator = IcsFtpsUploadOperator(
+        task_id="file",
+        source=path,
+        service="Manifest",
+        wait_until="accepted",
+        poke_interval=0.02,
+        timeout=WAIT,
+        outage_timeout=0,
+        resubmission=resubmission,
+    )
+    ti = SimpleNamespace(dag_id="dag", task_id="file", run_id=run_id, try_number=number, xcom_push=lambda *_: None)
+    context = {"ti": ti} | ({"task_state_store": FileStore(store)} if store else {})
+    return str(operator.execute(context)["file_name"])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """
+    How a filing ended.
+
+    :param error: the name of the error that failed the task; empty when it succeeded.
+    :param message: its words.
+    :param tries: how many tries it took.
+    :param filed: how often the gateway took the whole content for a filing.
+    :param struck: how many faults struck.
+    """
+
+    error: str
+    message: str
+    tries: int
+    filed: int
+    struck: int
+
+    @property
+    def verdict(self) -> str:
+        """``filed once``, ``filed twice``, ``stopped`` (with a named error, not filed) or ``lost``."""
+        if self.filed > 1:
+            return "filed twice"
+        if self.filed == 1:
+            return "filed once"
+        return "stopped" if self.error in {"AirflowFailException", "NamedError"} else "lost"
+
+
+def manifest(number: str, size: int) -> bytes:
+    """A well-formed manifest of its own, of about that size; a part of it is not well-formed."""
+    line = b"<line>" + hashlib.sha256(number.encode()).hexdigest().encode() + b"</line>\n"
+    return b"<manifest>" + line * max(1, size // len(line)) + b"</manifest>"
+
+
+def journey(
+    relayed: Relayed,
+    folder: Path,
+    number: str,
+    faults: Sequence[tuple[Place, Action | str]],
+    *,
+    durable: bool = True,
+    size: int = 120_000,
+) -> Ended:
+    """
+    File one manifest and try again as Airflow does, until it ends.
+
+    :param relayed: a gateway behind a relay; the Airflow connection leads through the relay.
+    :param folder: for the file and the store.
+    :param number: makes the content and the run unlike all others.
+    :param faults: what happens on the way; the action ``kill`` kills the process of the try.
+    :param durable: whether a state store outlives a try.
+    :param size: of the manifest, in bytes.
+    """
+    content = manifest(number, size)
+    path = folder / f"{number}.xml"
+    path.write_bytes(content)
+    store = str(folder / f"{number}.json") if durable else None
+    before = len(relayed.simulator.uploads)
+    relayed.relay.reset()
+    switch = KillSwitch()
+    kills = any(action == "kill" for _, action in faults)
+    planned = [
+        relayed.relay.plan(place, Call(switch.set) if isinstance(action, str) else action) for place, action in faults
+    ]
+    error = message = ""
+    tries = 0
+    for tries in range(1, TRIES + 1):
+        arguments = (str(path), tries, store, number, 0)
+        if kills and not switch.is_set():
+            outcome = run_in_worker(one_try, *arguments, kill_on=switch)
+            error, message = ("Killed", "") if outcome.killed else (outcome.error_name, outcome.message)
+        else:
+            error, message = _in_this_process(one_try, *arguments)
+        relayed.relay.end_stalls()
+        if not error or error == "AirflowFailException":
+            break
+    sha256 = hashlib.sha256(content).hexdigest()
+    filed = [u for u in relayed.simulator.uploads[before:] if u.filed and u.sha256 == sha256]
+    struck = sum(bool(fault.struck) for fault in planned)
+    for leftover in (path, Path(store) if store else path):
+        with suppress(FileNotFoundError):
+            leftover.unlink()
+    return Ended(error, message, tries, len(filed), struck)
+
+
+def _in_this_process(function: Callable[..., str], *arguments: Any) -> tuple[str, str]:
+    try:
+        function(*arguments)
+    except Exception as error:
+        return type(error).__name__, str(error)
+    return "", ""

@@ -1,0 +1,85 @@
+"""Every cut point of an upload, and the retry that follows: filed once, or stopped with a named error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from journeys import QUICK, journey, manifest, one_try
+from long_run import MODES, run
+from relay import Control, Cut, Data, Stall
+
+#: Every point is walked in one mode for each action, every fourth in the others; `make chaos` goes on at random.
+WHOLE = {("accept", "reset"), ("keep", "fin")}
+
+
+@pytest.fixture(params=["discard", "keep", "accept"])
+def gateway_of(request, relayed_gateway, monkeypatch):
+    """A gateway behind a relay that treats cut copies in one of the three ways; customs looks at what it is given."""
+    relayed = relayed_gateway(cut_uploads=request.param, check_xml=True, delays={1: 0, 2: 0, 3: 0})
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection(**QUICK)))
+    return relayed
+
+
+def points_of_one_upload(relayed, folder):
+    """
+    The cut points of a clean run's filing session: every control message in both directions, the listing before the
+    upload, and the upload's data by byte offsets. The session that waits afterwards sends nothing.
+    """
+    path = folder / "clean.xml"
+    path.write_bytes(manifest("clean", 120_000))
+    relayed.relay.reset()
+    one_try(str(path), 1, None, "clean", 0)
+    points = [point for point in relayed.relay.cut_points() if of_the_filing(str(point))]
+    sending = [point for point in points if isinstance(point, Data) and point.sender == "client"]
+    commands = [point for point in points if isinstance(point, Control)]
+    assert len(sending) >= 10
+    assert len(commands) >= 60
+    return points
+
+
+def of_the_filing(place):
+    """The filing session is the first control connection; a listing and the upload are its data connections."""
+    kind, first, second, *_ = [*place.split("/"), ""]
+    number = second if kind == "connect" else first
+    return number == "1" or (number == "2" and kind != "control" and first != "control")
+
+
+def well_ended(ended):
+    """Each content is filed once, or not filed and the task failed with a named error; return those that stopped."""
+    wrong = {place: end for place, end in ended.items() if end.verdict not in {"filed once", "stopped"}}
+    assert not wrong
+    stopped = {place: end.message for place, end in ended.items() if end.verdict == "stopped"}
+    remedies = ("resubmission", "new filing", "Clearing")
+    assert all(any(remedy in message for remedy in remedies) for message in stopped.values())
+    return stopped
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("how", ["reset", "fin"])
+def test_every_cut_point_ends_well(how, request, gateway_of, tmp_path):
+    mode = request.node.callspec.params["gateway_of"]
+    step = 1 if (mode, how) in WHOLE else 4
+    points = points_of_one_upload(gateway_of, tmp_path)[::step]
+    action = Cut("rst" if how == "reset" else "fin")
+    ended = {str(point): journey(gateway_of, tmp_path, f"cut-{n}", [(point, action)]) for n, point in enumerate(points)}
+    stopped = well_ended(ended)
+    print(f"{len(ended)} cut points, {len(stopped)} stopped with a named error: {stopped}")
+    assert len(stopped) <= len(ended) // 7
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("action", ["kill", Stall()], ids=["kill", "stall"])
+def test_a_kill_and_a_stall_at_a_sample_of_points_end_well(action, gateway_of, tmp_path):
+    points = points_of_one_upload(gateway_of, tmp_path)[::14]
+    well_ended({str(p): journey(gateway_of, tmp_path, f"other-{n}", [(p, action)]) for n, p in enumerate(points)})
+
+
+@pytest.mark.timeout(400)
+def test_random_faults_file_nothing_twice_and_lose_nothing(tmp_path, identities, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", "")
+    for mode in MODES:
+        shutil.copytree(identities, tmp_path / mode)
+    ends = run(25, seed=20261123, folder=tmp_path)
+    assert (ends["filed twice"], ends["lost"], sum(ends.values())) == (0, 0, 25)
