@@ -52,17 +52,21 @@ class RealServer:
     :param pki: for its certificates.
     :param host: loopback address.
     :param idle: seconds after which it ends an idle session.
+    :param ports: control port, first and last data port; by default any that are free.
     """
 
     name = ""
     #: Whether it knows MLSD.
     mlsd = True
 
-    def __init__(self, pki: ThrowawayPki, host: str = "127.0.0.1", idle: int = 300) -> None:
+    def __init__(
+        self, pki: ThrowawayPki, host: str = "127.0.0.1", idle: int = 300, ports: tuple[int, int, int] | None = None
+    ) -> None:
         self.pki = pki
         self.host = host
         self.idle = idle
-        self.port = free_port(host)
+        self.port = ports[0] if ports else free_port(host)
+        self.data_ports = ports[1:] if ports else None
         self.username = f"CVR_12345678_UI_{pki.username_id}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"icsftps-{self.name}-"))
         self.folder.chmod(0o755)  # the server's user must get through
@@ -215,6 +219,7 @@ TLSRSACertificateFile {server_key}
 TLSRSACertificateKeyFile {server_key}
 TLSCACertificateFile {self.pki.ca_file}
 TLSVerifyClient on
+{f"PassivePorts {self.data_ports[0]} {self.data_ports[1]}" if self.data_ports else ""}
 """)
         return ["proftpd", "-n", "-q", "-c", str(config)]
 
@@ -297,6 +302,8 @@ ssl_request_cert=YES
 require_cert=YES
 validate_cert=YES
 require_ssl_reuse=YES
+{f"pasv_min_port={self.data_ports[0]}" if self.data_ports else ""}
+{f"pasv_max_port={self.data_ports[1]}" if self.data_ports else ""}
 """)
         program = self.program()
         assert program is not None
