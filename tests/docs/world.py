@@ -26,6 +26,7 @@ from docs.running import Shell, parse_icsftps, run_dag, run_icsftps, run_python
 
 EXAMPLE = ROOT / "example_dags" / "manifest_submission.py"
 PASSPHRASE = "of the .p12 file"  # what the pages write in its place
+VARIABLES = set(re.findall(r"^([A-Z]+) \?=", (ROOT / "Makefile").read_text(), re.M))
 TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.M))
 
 
@@ -142,7 +143,10 @@ def split_command(command: str) -> tuple[str, list[str]]:
 def check_command(name: str, arguments: list[str]) -> None:
     """Fail if a command or an option of it does not exist."""
     if name == "make":
-        assert set(arguments) <= TARGETS
+        verbs = {argument for argument in arguments if "=" not in argument}
+        variables = {argument.partition("=")[0] for argument in arguments} - verbs
+        assert verbs <= TARGETS
+        assert variables <= VARIABLES
     elif name == "icsftps":
         parse_icsftps(arguments)
     elif name == "airflow":
