@@ -90,6 +90,8 @@ def summary(ends: Counter[str]) -> str:
 def main(count: str = "100", seed: str = "1") -> None:
     """Run, tell, sum up."""
     with tempfile.TemporaryDirectory(prefix="icsftps-chaos-") as folder:
+        # Airflow reads these when it is first imported, by the first filing
+        os.environ |= {"AIRFLOW_HOME": folder, "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
         ends = run(int(count), int(seed), Path(folder), tell=True)
     print(summary(ends))
     sys.exit(bool(ends["filed twice"] or ends["lost"]))

@@ -1,12 +1,14 @@
 """Exactly once through the operator: journals, generations, outages, batches, and waits for proof."""
 
+import asyncio
 import json
 import threading
 from contextlib import closing
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow_task import StateStore, context, run_to_the_end
+from airflow.sdk.exceptions import TaskDeferred
+from airflow_task import StateStore, context, run_to_the_end, run_trigger
 
 from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
@@ -272,6 +274,29 @@ class TestWaitUntil:
         with pytest.raises(AirflowFailException, match="until='answered' is none of"):
             upload(manifest, wait_until="answered", deferrable=deferrable).execute(context())
         assert simulator.uploads == []
+
+
+def test_a_wait_whose_triggerer_was_lost_ends_once_in_another(connection, simulator, manifest):
+    simulator.start_outage()
+    operator = upload(manifest, wait_until="response", deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context())
+    trigger = deferred.value.trigger
+    listings = simulator.connections.listings
+
+    async def begin_and_lose():
+        task = asyncio.create_task(anext(aiter(trigger.run())))
+        while simulator.connections.listings == listings:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(begin_and_lose())
+    simulator.end_outage()
+    done = operator.execute_complete(context(), run_trigger(trigger))
+    assert len(done["responses"]) == 1
+    assert len(simulator.uploads) == 1
 
 
 class TestLimits:
