@@ -10,7 +10,7 @@ from journeys import QUICK, journey, manifest, one_try
 from long_run import MODES, run
 from relay import Control, Cut, Data, Stall
 
-#: Every point is walked in the hardest mode, every sixth in the others; `make chaos` goes on at random.
+#: Every point is walked in the hardest mode, every tenth in the others; `make chaos` goes on at random.
 WHOLE = {("accept", "reset")}
 
 
@@ -60,7 +60,7 @@ def well_ended(ended):
 @pytest.mark.parametrize("how", ["reset", "fin"])
 def test_every_cut_point_ends_well(how, request, gateway_of, tmp_path):
     mode = request.node.callspec.params["gateway_of"]
-    step = 1 if (mode, how) in WHOLE else 6
+    step = 1 if (mode, how) in WHOLE else 10
     points = points_of_one_upload(gateway_of, tmp_path)[::step]
     action = Cut("rst" if how == "reset" else "fin")
     ended = {str(point): journey(gateway_of, tmp_path, f"cut-{n}", [(point, action)]) for n, point in enumerate(points)}
@@ -72,7 +72,7 @@ def test_every_cut_point_ends_well(how, request, gateway_of, tmp_path):
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("action", ["kill", Stall()], ids=["kill", "stall"])
 def test_a_kill_and_a_stall_at_a_sample_of_points_end_well(action, gateway_of, tmp_path):
-    points = points_of_one_upload(gateway_of, tmp_path)[::20]
+    points = points_of_one_upload(gateway_of, tmp_path)[::30]
     well_ended({str(p): journey(gateway_of, tmp_path, f"other-{n}", [(p, action)]) for n, p in enumerate(points)})
 
 
