@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ def environment(home: Path, connection: dict[str, Any]) -> dict[str, str]:
     :param connection: the Airflow connection ``icsftps_default``.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    # "airflow standalone" starts "airflow" by its name, and nobody need have activated the virtual environment
+    commands = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     return kept | {
+        "PATH": commands,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_ICSFTPS_DEFAULT": json.dumps(connection),
         "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
