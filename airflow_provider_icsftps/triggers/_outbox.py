@@ -37,6 +37,7 @@ async def outbox_names(
     fields = await aread_fields(icsftps_conn_id)
     loop = asyncio.get_running_loop()
     gateway: GatewayClient | None = None
+    look: asyncio.Future[list[str]] | None = None
     failures = 0
     try:
         while True:
@@ -45,7 +46,8 @@ async def outbox_names(
             try:
                 if gateway is None:
                     gateway = await loop.run_in_executor(_THREADS, _client, fields)
-                names = await loop.run_in_executor(_THREADS, _look, gateway)
+                look = loop.run_in_executor(_THREADS, _look, gateway)
+                names = await asyncio.shield(look)
             except IcsFtpsError as error:
                 if not error.retryable:
                     raise
@@ -63,6 +65,8 @@ async def outbox_names(
                 return
             await asyncio.sleep(min(pause, left))
     finally:
+        if look is not None and not look.done():
+            await asyncio.wait([look])  # a cancelled wait does not end the look in its thread
         if gateway is not None:
             await asyncio.shield(loop.run_in_executor(_THREADS, gateway.close))
 
