@@ -248,3 +248,12 @@ def _remember_refusal(digest: str, error: LoginRefusedError) -> None:
     for known in [known for known, (moment, _) in _REFUSALS.items() if now - moment > _REFUSAL_LASTS]:
         del _REFUSALS[known]
     _REFUSALS[digest] = now, error
+
+
+def forget_refusal(fields: ConnectionFields) -> None:
+    """
+    Let a refused login be tried again: what it depends on was changed where the fields do not show it.
+
+    :param fields: the connection; the file that it names holds another certificate now.
+    """
+    _REFUSALS.pop(fields.digest, None)
