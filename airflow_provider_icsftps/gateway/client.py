@@ -91,7 +91,7 @@ class GatewayClient:
             raise self._refused  # accounts lock after repeated wrong passwords
         if self._session is None or not self._session.is_open:
             self.settings.certificate.check_validity()
-            session = FtpsSession(self.settings)
+            session = self._session = FtpsSession(self.settings)
             try:
                 session.open()
             except LoginRefusedError as error:
@@ -101,7 +101,6 @@ class GatewayClient:
             except BaseException:
                 session.close()
                 raise
-            self._session = session
         return self._session
 
     def _look(self, verb: Callable[[FtpsSession], T]) -> T:

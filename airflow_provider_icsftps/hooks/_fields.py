@@ -29,6 +29,7 @@ EXTRAS = frozenset(
         "file_name_characters",
         "file_name_max_length",
         "encoding",
+        "sessions",
     }
 )
 
