@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.filing import Filing
     from airflow_provider_icsftps.gateway.fleet import Done, Fleet, FleetCancelledError
     from airflow_provider_icsftps.gateway.journal import Journal
-    from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
+    from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
+    from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
     from airflow_provider_icsftps.gateway.patience import Patience
     from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
     from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
     from airflow_provider_icsftps.gateway.submission import (
         Evidence,
+        Goal,
         Observation,
         Submission,
         Transfer,
@@ -48,6 +50,7 @@ __all__ = [
     "OutboxEntry",
     # names and status files
     "FileNameRule",
+    "OutboxNames",
     "StatusCode",
     "StatusFile",
     "status_file_name",
@@ -56,6 +59,7 @@ __all__ = [
     "Answer",
     "Evidence",
     "Filing",
+    "Goal",
     "Journal",
     "Observation",
     "Outcome",
@@ -80,10 +84,11 @@ _NAMES = {
     "fleet": ("Done", "Fleet", "FleetCancelledError"),
     "journal": ("Journal",),
     "patience": ("Patience",),
-    "names": ("FileNameRule", "status_file_name", "upload_name"),
+    "names": ("FileNameRule", "upload_name"),
     "settings": ("ENVIRONMENTS", "Environment", "GatewaySettings"),
     "status": ("StatusCode", "StatusFile"),
-    "submission": ("Evidence", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
+    "outbox_names": ("OutboxNames", "status_file_name"),
+    "submission": ("Evidence", "Goal", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
     "waiting": ("Answer", "conclude"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -69,7 +69,7 @@ class Door:
         if self.is_closed:
             raise FleetCancelledError("the fleet of sessions was cancelled")
 
-    def enter(self, member: Member, log_in: Callable[[], FtpsSession]) -> FtpsSession:
+    def enter(self, member: Member, log_in: Callable[[], None]) -> None:
         """
         Log a session in, one at a time.
 
@@ -90,12 +90,11 @@ class Door:
             if self._absence is not None and self._absences != absences:
                 raise IcsFtpsError.from_data(self._absence.to_data())  # found while this one waited
             try:
-                session = log_in()
+                log_in()
             except IcsFtpsError as error:
                 self._judge(error, member, others)
                 raise
             self._inside.add(member)
-            return session
 
     def leave(self, member: Member) -> None:
         """
@@ -140,16 +139,12 @@ class Member(GatewayClient):
         super().__init__(settings)
         self._door = door
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it is logged in, as far as it knows."""
-        return self._session is not None and self._session.is_open
-
     def _open_session(self) -> FtpsSession:
         self._door.check()
-        if self._session is not None and self._session.is_open:
-            return self._session
-        return self._door.enter(self, super()._open_session)
+        return super()._open_session()
+
+    def _log_in(self) -> None:
+        self._door.enter(self, super()._log_in)
 
     def sever(self) -> None:
         """Break off what a thread is doing with it; also from a signal handler."""

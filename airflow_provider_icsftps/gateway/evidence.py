@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from airflow_provider_icsftps.exceptions import SubmissionRejectedError
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.journal import Journal
-from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_files
 from airflow_provider_icsftps.gateway.sources import Measure
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
 from airflow_provider_icsftps.gateway.submission import Evidence, Transfer
@@ -25,13 +25,13 @@ class Listing:
     def __init__(self) -> None:
         self._first = threading.Lock()
         self._turn = itertools.count(1)
-        self._newest: tuple[int, frozenset[str]] | None = None
+        self._newest: tuple[int, OutboxNames] | None = None
 
     def now(self) -> int:
         """Return a moment: a number that is larger than all before it."""
         return next(self._turn)
 
-    def names(self, gateway: GatewayClient, since: int) -> frozenset[str]:
+    def names(self, gateway: GatewayClient, since: int) -> OutboxNames:
         """
         Return what the outbox held at some moment or later; list it if nobody has since then.
 
@@ -46,9 +46,9 @@ class Listing:
             self._newest = self._listed(gateway)
         return self._newest[1]
 
-    def _listed(self, gateway: GatewayClient) -> tuple[int, frozenset[str]]:
+    def _listed(self, gateway: GatewayClient) -> tuple[int, OutboxNames]:
         began = self.now()
-        return began, frozenset(entry.name for entry in gateway.list_outbox(times=False))
+        return began, gateway.outbox_names()
 
 
 class Outbox:
@@ -65,7 +65,7 @@ class Outbox:
         self._since = 0
 
     @property
-    def names(self) -> frozenset[str]:
+    def names(self) -> OutboxNames:
         """What the outbox held when it was listed."""
         return self._listing.names(self._gateway, self._since)
 
