@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +61,7 @@ def file_each(
     filings: Sequence[Filing],
     journal: Journal | None = None,
     patience: Patience | None = None,
+    tell: Callable[[Outcome], object] = lambda _: None,
 ) -> list[Outcome]:
     """
     File many files over one session or several; equal content for one service is filed once.
@@ -72,6 +73,7 @@ def file_each(
     :param filings: what to file.
     :param journal: what earlier tries did.
     :param patience: how long a gateway that is away is borne.
+    :param tell: is told each outcome when it is known, by any thread; of equal files one.
     :return: an outcome for each, in their order.
     :raises IcsFtpsError: before anything is sent: the gateway is read-only, a file cannot be read, is empty, or shares
         its name with another.
@@ -88,6 +90,7 @@ def file_each(
             if stopped.is_set():
                 break
             done[key] = _file(Filer(session, journal, patience, listing), filing, size)
+            tell(done[key])
             if isinstance(done[key].error, GatewayUnavailableError | LoginRefusedError):
                 stopped.set()
         return done

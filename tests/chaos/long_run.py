@@ -2,8 +2,8 @@
 Random faults for as long as one likes: ``python tests/chaos/long_run.py N SEED``, or ``make chaos N=500 SEED=1``.
 
 Each scenario files one manifest, or six over parallel sessions, with one to three faults on the way (cuts, stalls,
-kills of the task's process), over a gateway that treats cut copies in one of the three ways, with and without a journal. The
-last line sums up; the exit code is 1 when anything was filed twice or lost.
+kills of the task's process), over a gateway that treats cut copies in one of the three ways, with and without a
+journal. The last line sums up; the exit code is 1 when anything was filed twice or lost.
 """
 
 from __future__ import annotations
