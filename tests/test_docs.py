@@ -34,6 +34,7 @@ from airflow_provider_icsftps.get_provider_info import get_provider_info
 from airflow_provider_icsftps.hooks._fields import EXTRAS
 from airflow_provider_icsftps.operators import icsftps as operators
 from airflow_provider_icsftps.sensors import icsftps as sensors
+from docs import cli_help
 
 DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -81,6 +82,14 @@ def test_every_verb_of_the_command_line_is_documented():
     shown = " ".join(page.read_text() for page in PAGES)
     for command in app.registered_commands:
         assert f"icsftps {command.callback.__name__}" in shown or f"make {command.callback.__name__}" in shown
+
+
+def test_the_help_of_every_verb_is_shown_as_it_is():
+    """`python tests/docs/cli_help.py` pastes it in anew."""
+    page = DOCS / "cli.md"
+    marks = [block.mark.removeprefix("help: ") for block in blocks(page) if block.mark.startswith("help: ")]
+    assert sorted(marks) == cli_help.VERBS
+    assert cli_help.pasted(page.read_text()) == page.read_text()
 
 
 def test_the_quickstart_shows_the_example_dag():

@@ -30,7 +30,7 @@ from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrig
 
 class IcsFtpsUploadOperator(BaseOperator):
     """
-    File one file or many, each exactly once, over as many sessions as the connection allows.
+    File one file or many, each exactly once, over as many sessions as the connection allows (its extra ``sessions``).
 
     Each file gets a name that follows from the DAG run, the service and the file's content, so a retry finds what it
     filed before instead of filing it again (docs/exactly-once.md). A corrected file has another content, hence
