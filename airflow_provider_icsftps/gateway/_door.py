@@ -95,6 +95,7 @@ class Door:
                 self._judge(error, member, others)
                 raise
             self._inside.add(member)
+        self.check()  # cancelled while it logged in
 
     def leave(self, member: Member) -> None:
         """

@@ -24,6 +24,7 @@ class Listing:
 
     def __init__(self) -> None:
         self._first = threading.Lock()
+        self._newer = threading.Lock()
         self._turn = itertools.count(1)
         self._newest: tuple[int, OutboxNames] | None = None
 
@@ -38,17 +39,20 @@ class Listing:
         :param gateway: a client to list with.
         :param since: what :meth:`now` returned; 0 for any time.
         """
-        if self._newest is None:
+        newest = self._newest
+        if newest is None:
             with self._first:
-                if self._newest is None:
-                    self._newest = self._listed(gateway)
-        if self._newest[0] < since:
-            self._newest = self._listed(gateway)
-        return self._newest[1]
+                newest = self._newest or self._listed(gateway)
+        if newest[0] < since:
+            newest = self._listed(gateway)
+        return newest[1]  # not self._newest: another session may have put an older one there meanwhile
 
     def _listed(self, gateway: GatewayClient) -> tuple[int, OutboxNames]:
-        began = self.now()
-        return began, gateway.outbox_names()
+        listed = self.now(), gateway.outbox_names()
+        with self._newer:
+            if self._newest is None or self._newest[0] < listed[0]:
+                self._newest = listed
+        return listed
 
 
 class Outbox:

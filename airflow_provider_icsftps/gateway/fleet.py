@@ -13,7 +13,7 @@ from itertools import chain, count, islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.exceptions import ConfigurationError, IcsFtpsError
 from airflow_provider_icsftps.gateway._door import Door, FleetCancelledError, Member, NoSeatError
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
@@ -58,11 +58,14 @@ class Fleet:
 
     :param settings: where to and as whom; its TLS context is shared by all sessions.
     :param sessions: how many at most; by default the settings'.
+    :raises ConfigurationError: when that is none.
     """
 
     def __init__(self, settings: GatewaySettings, sessions: int | None = None) -> None:
         self.settings = settings
         self.sessions = settings.sessions if sessions is None else sessions
+        if self.sessions < 1:
+            raise ConfigurationError(f"sessions is {self.sessions}; there must be one at least")
         self.door = Door()
         self._members: list[Member] = []
         self._lock = threading.Lock()
@@ -91,7 +94,8 @@ class Fleet:
     def join(self) -> None:
         """Wait for every thread."""
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # else the system had no thread to give
+                thread.join()
         self._threads.clear()
 
     def cancel(self) -> None:
@@ -125,7 +129,7 @@ class Fleet:
         :param work: called with a session and an item. It may be called again for an item, with another session, when
             its own was lost and the gateway takes no new one: what it began must be something it can begin again.
         :param items: taken as they are needed.
-        :param look_ahead: items that are handed out before the first of them is done.
+        :param look_ahead: items that are handed out before the first of them is done, 1 at least.
         :raises Exception: what the work raises beside :class:`IcsFtpsError`; then the fleet is cancelled.
         """
         upcoming = iter(items)
@@ -135,7 +139,7 @@ class Fleet:
             return
         crew = _Crew(self, work)
         try:
-            yield from crew.results(chain(first, upcoming), look_ahead)
+            yield from crew.results(chain(first, upcoming), max(1, look_ahead))
         except BaseException:
             self.cancel()
             raise

@@ -12,17 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_icsftps.exceptions import FileNotAvailableError, GatewayUnavailableError, LoginRefusedError
+from airflow_provider_icsftps.exceptions import (
+    ConfigurationError,
+    FileNotAvailableError,
+    GatewayUnavailableError,
+    LoginRefusedError,
+)
 from airflow_provider_icsftps.gateway import (
     Done,
     Filing,
     Fleet,
     FleetCancelledError,
     Journal,
+    OutboxNames,
     Patience,
     file_all,
     file_each,
 )
+from airflow_provider_icsftps.gateway.evidence import Listing
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
 SCOPE = "dag/task/run"
@@ -252,6 +259,48 @@ class TestOneFilingOfOneContent:
             with Fleet(simulator.settings(), sessions) as fleet:
                 file_all(fleet, filings(30), Journal(complete=False))
         assert len(simulator.uploads) == 30
+
+
+class TestListing:
+    class Slow:
+        """Lists when it is let; stands for a session whose listing takes its time."""
+
+        def __init__(self, *names):
+            self.names = names
+            self.asked, self.may = threading.Event(), threading.Event()
+
+        def outbox_names(self):
+            self.asked.set()
+            assert self.may.wait(10)
+            return OutboxNames(self.names)
+
+    def test_a_listing_that_began_before_a_failure_is_never_taken_after_it(self):
+        """Whichever ends first: the older one neither goes out after the failure nor displaces the newer one."""
+        listing = Listing()
+        old, new = self.Slow("old"), self.Slow("new")
+        new.may.set()
+        thread = threading.Thread(target=listing.names, args=(old, 0))
+        thread.start()
+        assert old.asked.wait(10)
+        since = listing.now()  # a transfer fails
+        old.may.set()
+        thread.join()
+        assert set(listing.names(new, since)) == {"new"}
+        late = self.Slow("late")
+        thread = threading.Thread(target=listing.names, args=(late, listing.now()))
+        thread.start()
+        assert late.asked.wait(10)
+        newest = self.Slow("newest")
+        newest.may.set()
+        assert set(listing.names(newest, listing.now())) == {"newest"}
+        late.may.set()
+        thread.join()
+        assert set(listing.names(late, 0)) == {"newest"}
+
+
+def test_a_fleet_of_no_sessions_is_refused(simulator):
+    with pytest.raises(ConfigurationError, match="sessions is 0"):
+        Fleet(simulator.settings(), 0)
 
 
 class TestCancelling:
