@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
     from airflow_provider_icsftps.gateway.client import GatewayClient
     from airflow_provider_icsftps.gateway.filing import Filing
+    from airflow_provider_icsftps.gateway.fleet import Done, Fleet, FleetCancelledError
     from airflow_provider_icsftps.gateway.journal import Journal
     from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
     from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
@@ -42,6 +43,9 @@ __all__ = [
     "Environment",
     "GatewaySettings",
     # the gateway's verbs
+    "Done",
+    "Fleet",
+    "FleetCancelledError",
     "GatewayClient",
     "OutboxEntry",
     # names and status files
@@ -77,6 +81,7 @@ _NAMES = {
     "client": ("GatewayClient",),
     "batch": ("Outcome", "file_all", "file_each", "submissions_of"),
     "filing": ("Filing",),
+    "fleet": ("Done", "Fleet", "FleetCancelledError"),
     "journal": ("Journal",),
     "patience": ("Patience",),
     "names": ("FileNameRule", "upload_name"),
