@@ -87,6 +87,7 @@ class ControlConnection(TransferringConnection):
     def close(self) -> None:
         """End the connection, and with it a transfer."""
         if not self._closed:
+            self.gateway.witness.count("closed")
             self.bare_end = self.bare_end or self.gateway.faults.take("no_close_notify") is not None
             self._drop_waiting()
             for descriptor in self.held_open:
