@@ -1,0 +1,300 @@
+"""
+Reconciling the outbox with an archive: list once, fetch what is not kept, delete only what was read back.
+
+A run that fails in the middle has kept what it fetched so far; the next one goes on from there. Runs at the same time
+do no harm, they may fetch a file twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_icsftps.exceptions import (
+    ConfigurationError,
+    FileNotAvailableError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    LoginRefusedError,
+    TransferError,
+)
+from airflow_provider_icsftps.gateway._archive_coverage import Span
+from airflow_provider_icsftps.gateway._archive_layout import name_digest, usable_time
+from airflow_provider_icsftps.gateway._listing import OutboxEntry
+from airflow_provider_icsftps.gateway.archive import Archive
+from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.fetching import SETTLED, FetchOutcome, fetch_or_tell
+from airflow_provider_icsftps.gateway.names import digit_of
+from airflow_provider_icsftps.gateway.records import Record
+from airflow_provider_icsftps.gateway.shelf import RETENTION, Comparison, Shelf
+
+#: Failures one after the other after which the gateway counts as away.
+_AWAY = 3
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+#: What is done with one file, over some session.
+Work = Callable[[GatewayClient, OutboxEntry], FetchOutcome]
+
+
+@dataclass(frozen=True)
+class FetchProgress:
+    """
+    How far a reconciliation has come.
+
+    :param files: files that were dealt with.
+    :param of_files: files that are to be fetched.
+    :param bytes: bytes that were fetched.
+    :param of_bytes: bytes that are to be fetched, as far as the listing tells.
+    :param seconds: since it began.
+    """
+
+    files: int
+    of_files: int
+    bytes: int
+    of_bytes: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second."""
+        return self.bytes / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class FetchSummary:
+    """
+    What a reconciliation did.
+
+    :param listed_at: when the outbox was listed, ISO 8601.
+    :param listed: files in the outbox then.
+    :param kept_before: how many of them were in the archive.
+    :param fetched: names of those that were fetched now.
+    :param gone: names of those that went before they were kept.
+    :param postponed: names of those that are left for the next run, with the reason.
+    :param conflicts: names under which the archive now has more than one content.
+    :param deleted: names of those that were deleted at the gateway.
+    :param not_deleted: names of those that should have been deleted and were not, with the reason.
+    :param bytes: bytes that were fetched.
+    :param seconds: how long it took.
+    :param covered: the span of time that this run has shown to be complete; ``None`` where it has not.
+    """
+
+    listed_at: str
+    listed: int = 0
+    kept_before: int = 0
+    fetched: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    postponed: dict[str, str] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    not_deleted: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    seconds: float = 0.0
+    covered: dict[str, str] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file that was listed is in the archive."""
+        return not self.gone and not self.postponed
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as builtin JSON types."""
+        return asdict(self)
+
+
+def reconcile(
+    gateway: GatewayClient,
+    archive: Archive,
+    *,
+    delete: bool = False,
+    retention: timedelta = RETENTION,
+    settled: timedelta = SETTLED,
+    progress: Callable[[FetchProgress], object] | None = None,
+    each: Callable[[Work, Sequence[OutboxEntry]], Iterable[FetchOutcome]] | None = None,
+) -> FetchSummary:
+    """
+    Fetch every file of the outbox that the archive does not have.
+
+    Status files come first, because they tell which submission a response answers; the oldest first among each.
+
+    :param gateway: a client.
+    :param archive: where files are kept.
+    :param delete: afterwards delete at the gateway what is kept, was read back, is settled, and has not changed since
+        it was listed.
+    :param retention: how long the outbox is known to keep a file: so far back the run shows that the archive is
+        complete.
+    :param settled: a file that is younger may still be being written: it is looked at twice and not deleted.
+    :param progress: called after each file.
+    :param each: does a piece of work for many files, such as over several sessions; by default one after the other
+        over ``gateway``.
+    :return: what was done; trouble with single files is told there.
+    :raises ReadOnlyGatewayError: when something is to be deleted at a gateway that only gives out files.
+    :raises IcsFtpsError: what stops the run: the gateway is away or refuses the login, the archive cannot be written.
+    """
+    if delete:
+        gateway.settings.check_writable()
+    run = _Run(gateway, archive, settled, progress)
+    each = each or (lambda work, entries: (work(gateway, entry) for entry in entries))
+    missing = sorted(run.comparison.missing, key=lambda entry: (entry.modified or _OLDEST, entry.name))
+    for is_status in (True, False):
+        chosen = [entry for entry in missing if (digit_of(entry.name) is not None) is is_status]
+        if chosen:
+            for outcome in each(run.work, chosen):
+                run.take(outcome)
+    run.cover(retention)
+    if delete:
+        run.delete()
+    return run.summary()
+
+
+class _Run:
+    """One reconciliation under way."""
+
+    def __init__(
+        self,
+        gateway: GatewayClient,
+        archive: Archive,
+        settled: timedelta,
+        progress: Callable[[FetchProgress], object] | None,
+    ) -> None:
+        self._begun = time.monotonic()
+        self._gateway = gateway
+        self._archive = archive
+        self._settled = settled
+        self._progress = progress
+        self._shelf: Shelf = archive.shelf(gateway.settings)
+        self._listed_at = datetime.now(UTC)  # before the listing: what comes while it is made may not be in it
+        entries = gateway.list_outbox()
+        self.comparison: Comparison = self._shelf.compare(entries)
+        missing = self.comparison.missing
+        self._files = 0
+        self._to_do = len(missing), sum(entry.size or 0 for entry in missing)
+        self._failures = 0
+        self._fetched: list[tuple[OutboxEntry, Record]] = []
+        self._answers: dict[str, dict[str, str]] = {}
+        self._postponed: list[OutboxEntry] = []
+        self._gone: list[OutboxEntry] = []
+        self._summary = FetchSummary(
+            listed_at=self._listed_at.isoformat(timespec="seconds"),
+            listed=len(entries),
+            kept_before=len(self.comparison.kept),
+        )
+        self._bytes = 0
+        self._covered: Span | None = None
+
+    def work(self, gateway: GatewayClient, entry: OutboxEntry) -> FetchOutcome:
+        """Fetch one file; any number of threads may be here."""
+        return fetch_or_tell(
+            gateway,
+            entry,
+            self._archive,
+            listed_at=self._listed_at,
+            settled=self._settled,
+            answers=self._answers.get(entry.name),
+        )
+
+    def take(self, outcome: FetchOutcome) -> None:
+        """Note what became of one file."""
+        entry, record, error = outcome.entry, outcome.record, outcome.error
+        self._files += 1
+        if record is not None:
+            self._failures = 0
+            self._take_record(entry, record, by_other=outcome.by_other)
+        elif outcome.gone:
+            self._failures = 0
+            self._gone.append(entry)
+            self._summary.gone.append(entry.name)
+        else:
+            self._failures = self._failures + 1 if isinstance(error, GatewayUnavailableError) else 0
+            if error is not None and self._failures >= _AWAY:
+                raise error
+            self._postponed.append(entry)
+            self._summary.postponed[entry.name] = str(error)
+        if self._progress is not None:
+            seconds = time.monotonic() - self._begun
+            self._progress(FetchProgress(self._files, self._to_do[0], self._bytes, self._to_do[1], seconds))
+
+    def _take_record(self, entry: OutboxEntry, record: Record, *, by_other: bool) -> None:
+        if record.status and record.answers:
+            self._answers |= dict.fromkeys(record.status.get("responses", []), record.answers)
+        if self.comparison.known.get(name_digest(entry.name), set()) - {record.sha256[:16]}:
+            self._summary.conflicts.append(entry.name)
+        if by_other:
+            self._summary = replace(self._summary, kept_before=self._summary.kept_before + 1)
+        else:
+            self._fetched.append((entry, record))
+            self._summary.fetched.append(entry.name)
+            self._bytes += record.size
+
+    def cover(self, retention: timedelta) -> None:
+        """Note for which time the archive is now complete."""
+        facts = {
+            "listed_at": self._summary.listed_at,
+            "files": self._summary.listed,
+            "retention_days": retention / timedelta(days=1),
+            "address": self._gateway.settings.address,
+            "fingerprint": self._gateway.settings.certificate.fingerprint,
+        }
+        for entry in self._gone:
+            self._shelf.note_gone(entry, facts)
+        times = [usable_time(entry.modified) for entry in self._postponed]
+        if None in times or any(usable_time(entry.modified) is None for entry in self._gone):
+            return  # it may belong anywhere
+        until = min([self._listed_at - self._settled, *(moment for moment in times if moment)])
+        span = Span(self._listed_at - retention, until)
+        if span.since < span.until:
+            self._shelf.cover(span, facts)
+            self._covered = span
+
+    def delete(self) -> None:
+        """Delete at the gateway what is kept."""
+        confirmed = [entry for entry, record in self._kept() if self._may_go(entry, record)]
+        if not confirmed:
+            return
+        there = {entry.name: entry for entry in self._gateway.list_outbox()}
+        for entry in confirmed:
+            if entry.name not in there:
+                continue  # somebody was faster
+            if there[entry.name] != entry:
+                self._summary.not_deleted[entry.name] = "it has changed since it was listed"
+                continue
+            try:
+                self._gateway.delete(entry.name)
+            except LoginRefusedError:
+                raise
+            except GatewayRefusedError as error:
+                if not isinstance(error, FileNotAvailableError) or self._gateway.look_at(entry.name).size is not None:
+                    self._summary.not_deleted[entry.name] = str(error)
+            else:
+                self._summary.deleted.append(entry.name)
+
+    def _kept(self) -> Iterator[tuple[OutboxEntry, Record]]:
+        for entry, folder, name in self.comparison.kept:
+            try:
+                yield entry, self._shelf.record_at(folder, name)
+            except (TransferError, ConfigurationError) as error:
+                self._summary.not_deleted[entry.name] = str(error)
+        yield from self._fetched
+
+    def _may_go(self, entry: OutboxEntry, record: Record) -> bool:
+        if (entry.modified or datetime.fromisoformat(record.recorded_at)) > self._listed_at - self._settled:
+            self._summary.not_deleted[entry.name] = "it is young and may still be being written"
+            return False
+        try:
+            self._archive.confirm(record)
+        except TransferError as error:
+            self._summary.not_deleted[entry.name] = str(error)
+            return False
+        return True
+
+    def summary(self) -> FetchSummary:
+        """Return what was done."""
+        return replace(
+            self._summary,
+            bytes=self._bytes,
+            seconds=round(time.monotonic() - self._begun, 3),
+            covered=self._covered.to_data() if self._covered else None,
+        )
