@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
     from airflow_provider_icsftps.gateway.journal import Journal
-    from airflow_provider_icsftps.gateway.names import FileNameRule, status_file_name, upload_name
+    from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
+    from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
     from airflow_provider_icsftps.gateway.patience import Patience
     from airflow_provider_icsftps.gateway.reconciling import FetchProgress, FetchSummary, reconcile
     from airflow_provider_icsftps.gateway.records import Record
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
     from airflow_provider_icsftps.gateway.submission import (
         Evidence,
+        Goal,
         Observation,
         Submission,
         Transfer,
@@ -51,6 +53,7 @@ __all__ = [
     "OutboxEntry",
     # names and status files
     "FileNameRule",
+    "OutboxNames",
     "StatusCode",
     "StatusFile",
     "status_file_name",
@@ -59,6 +62,7 @@ __all__ = [
     "Answer",
     "Evidence",
     "Filing",
+    "Goal",
     "Journal",
     "Observation",
     "Outcome",
@@ -99,13 +103,14 @@ _NAMES = {
     "filing": ("Filing",),
     "journal": ("Journal",),
     "patience": ("Patience",),
-    "names": ("FileNameRule", "status_file_name", "upload_name"),
+    "names": ("FileNameRule", "upload_name"),
     "reconciling": ("FetchProgress", "FetchSummary", "reconcile"),
     "records": ("Record",),
     "settings": ("ENVIRONMENTS", "Environment", "GatewaySettings"),
     "shelf": ("Shelf",),
     "status": ("StatusCode", "StatusFile"),
-    "submission": ("Evidence", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
+    "outbox_names": ("OutboxNames", "status_file_name"),
+    "submission": ("Evidence", "Goal", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
     "waiting": ("Answer", "conclude"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -20,19 +21,17 @@ from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway._looking import list_folder, size_of, time_of
 from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
 from airflow_provider_icsftps.gateway.landing import landing
-from airflow_provider_icsftps.gateway.names import (
-    HEARTBEAT_SERVICE,
-    check_file_name,
-    check_server_name,
-    check_service,
-    digit_of,
-)
+from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, digit_of
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import opened
 from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 T = TypeVar("T")
+#: Seconds after which a session is opened anew: servers forget TLS sessions after one or two hours, and one that
+#: demands that data connections resume them would refuse from then on.
+SESSION_LIFETIME = 3000.0
 
 
 class GatewayClient:
@@ -51,11 +50,12 @@ class GatewayClient:
         #: How the last upload ended, as far as it is known.
         self.last_transfer = Transfer.NONE
         self._session: FtpsSession | None = None
+        self._opened = 0.0
         self._refused: LoginRefusedError | None = None
 
     def __repr__(self) -> str:
         """Tell where to and as whom."""
-        state = "open" if self._session and self._session.is_open else "closed"
+        state = "open" if self.is_open else "closed"
         return f"<GatewayClient {self.settings.username} at {self.settings.address}, {state}>"
 
     def __enter__(self) -> Self:
@@ -68,6 +68,11 @@ class GatewayClient:
     ) -> None:
         """Log out and close."""
         self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session that has not been given up."""
+        return self._session is not None and self._session.is_open
 
     def connect(self) -> None:
         """
@@ -89,6 +94,8 @@ class GatewayClient:
     def _open_session(self) -> FtpsSession:
         if self._refused is not None:
             raise self._refused  # accounts lock after repeated wrong passwords
+        if self.is_open and time.monotonic() - self._opened > SESSION_LIFETIME:
+            self.close()
         if self._session is None or not self._session.is_open:
             self.settings.certificate.check_validity()
             session = FtpsSession(self.settings)
@@ -102,11 +109,12 @@ class GatewayClient:
                 session.close()
                 raise
             self._session = session
+            self._opened = time.monotonic()
         return self._session
 
     def _look(self, verb: Callable[[FtpsSession], T]) -> T:
         """Do what changes nothing; once more when the connection had died before."""
-        was_open = self._session is not None and self._session.is_open
+        was_open = self.is_open
         session = self._open_session()
         try:
             return verb(session)
@@ -207,6 +215,14 @@ class GatewayClient:
         """
         path = f"{self.settings.outbox}/{check_server_name(name)}"
         return self._look(lambda session: OutboxEntry(name, size_of(session, path), time_of(session, path)))
+
+    def outbox_names(self) -> OutboxNames:
+        """
+        List the names in the outbox: all that a wait needs.
+
+        :raises FileNotAvailableError: when there is no such folder.
+        """
+        return OutboxNames(entry.name for entry in self.list_outbox(times=False))
 
     def read_status(self, name: str) -> StatusFile:
         """

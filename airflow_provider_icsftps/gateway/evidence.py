@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from airflow_provider_icsftps.exceptions import SubmissionRejectedError
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.journal import Journal
-from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_files
 from airflow_provider_icsftps.gateway.sources import Measure
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
 from airflow_provider_icsftps.gateway.submission import Evidence, Transfer
@@ -22,13 +22,13 @@ class Outbox:
 
     def __init__(self, gateway: GatewayClient) -> None:
         self._gateway = gateway
-        self._names: frozenset[str] | None = None
+        self._names: OutboxNames | None = None
 
     @property
-    def names(self) -> frozenset[str]:
+    def names(self) -> OutboxNames:
         """What the outbox held when it was listed."""
         if self._names is None:
-            self._names = frozenset(entry.name for entry in self._gateway.list_outbox(times=False))
+            self._names = self._gateway.outbox_names()
         return self._names
 
     def forget(self) -> None:

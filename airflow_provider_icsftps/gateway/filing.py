@@ -28,10 +28,10 @@ from airflow_provider_icsftps.gateway.names import (
     MAX_GENERATION,
     check_own_name,
     check_service,
-    names_with_key,
     upload_key,
     upload_name,
 )
+from airflow_provider_icsftps.gateway.outbox_names import names_with_key
 from airflow_provider_icsftps.gateway.patience import Patience
 from airflow_provider_icsftps.gateway.sources import Measure, MeasuredFile, measure, opened
 from airflow_provider_icsftps.gateway.submission import Submission, Transfer, Verdict, combined, judge

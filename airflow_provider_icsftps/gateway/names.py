@@ -1,13 +1,11 @@
 """
-Names on the gateway: service folders, uploaded files, status files.
+Names on the gateway: service folders and uploaded files.
 
 The rules (docs/gateway.md says how sure each is):
 
 * A file is uploaded to ``/<service>/<file name>``. Names may hold dots and underscores.
 * A file name is unique for ever per certificate, rejected and failed uploads included. So a name that is the
   same on every retry of one task, and different for different content, is an idempotency key.
-* Answers come as ``status_<service>_<uploaded file name, extension included>_<digit>.xml`` in the outbox.
-  Both parts may hold underscores, so such a name is built and compared, never split.
 * Nothing that a server calls a file may become a path here: one segment, no control characters.
 """
 
@@ -17,7 +15,6 @@ import hashlib
 import json
 import re
 import string
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -33,9 +30,6 @@ _DIGEST_CHARACTERS = 16  # 64 bits: one chance in a billion of two equal names a
 _DANISH = str.maketrans(
     {"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa", "é": "e", "ü": "u", "ö": "o", "ä": "a"}
 )
-# a repeated digit-3 name must differ somehow; how is not known, so the shapes a server would choose are read
-_REPEAT = r"(?:[._-]\d{1,6}| ?\(\d{1,6}\))?"
-_TAIL = re.compile(rf"_(?P<digit>[0-3]){_REPEAT}\.xml", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -168,7 +162,7 @@ def _check_segment(name: str, what: str) -> str:
     if "/" in name or "\\" in name:
         raise InvalidNameError(f"{what} {name!r} holds a path separator")
     # "Cc" and the bidirectional "Cf" characters make a log lie; lone surrogates are undecodable bytes and stay
-    if any(not c.isprintable() and not "\ud800" <= c <= "\udfff" for c in name):
+    if not name.isprintable() and any(not c.isprintable() and not "\ud800" <= c <= "\udfff" for c in name):
         raise InvalidNameError(f"{what} {name!r} holds a control character")
     return name
 
@@ -233,68 +227,3 @@ def upload_key(scope: str, service: str, sha256: str, resubmission: int = 0) -> 
     # JSON, because joined text would let ("a/b", "c") and ("a", "b/c") give one digest
     key = json.dumps([scope, service, sha256, resubmission], ensure_ascii=True)
     return hashlib.sha256(key.encode("ascii")).hexdigest()[:_DIGEST_CHARACTERS]
-
-
-def names_with_key(names: Iterable[str], service: str, key: str) -> list[str]:
-    """
-    Find the upload names of one filing that status files speak of, whatever the user called the file then.
-
-    :param names: names from the outbox.
-    :param service: the service folder of the upload.
-    :param key: what :func:`upload_key` returned.
-    """
-    pattern = re.compile(
-        rf"status_{re.escape(service)}_(?P<name>.+?{key}(?:[-_]?g[2-{MAX_GENERATION}])?(?:\.[^.]*?)?){_TAIL.pattern}",
-        re.ASCII,
-    )
-    return sorted({match["name"] for name in names if key in name and (match := pattern.fullmatch(name))})
-
-
-def status_file_name(service: str, file_name: str, digit: int, repeat: int = 1) -> str:
-    """
-    Build the name of a status file.
-
-    :param service: the service folder.
-    :param file_name: the uploaded file's name, extension included.
-    :param digit: 0 to 3.
-    :param repeat: 2 and up for further files of one digit; how the gateway tells them apart is a guess.
-    """
-    return f"status_{service}_{file_name}_{digit}{f'_{repeat}' if repeat > 1 else ''}.xml"
-
-
-def status_digit(name: str, service: str, file_name: str) -> int | None:
-    """
-    Return the digit of a status file if it belongs to one upload, else ``None``.
-
-    :param name: a name from the outbox.
-    :param service: the service folder of the upload.
-    :param file_name: the uploaded file's name, extension included.
-    """
-    prefix = f"status_{service}_{file_name}"
-    if not name.startswith(prefix):
-        return None
-    match = _TAIL.fullmatch(name, len(prefix))
-    return int(match["digit"]) if match else None
-
-
-def status_files(names: Iterable[str], service: str, file_name: str) -> dict[str, int]:
-    """
-    Find the status files of one upload in a listing.
-
-    :param names: names from the outbox.
-    :param service: the service folder of the upload.
-    :param file_name: the uploaded file's name, extension included.
-    :return: name to digit, in the order of the digits.
-    """
-    found = {name: status_digit(name, service, file_name) for name in names}
-    return dict(sorted(((n, d) for n, d in found.items() if d is not None), key=lambda pair: (pair[1], pair[0])))
-
-
-def digit_of(name: str) -> int | None:
-    """
-    Return the digit at the end of a status file's name, whatever upload it belongs to.
-
-    :param name: a name from the outbox; ``None`` comes back for what is no status file.
-    """
-    match = re.fullmatch(rf"status_.+?{_TAIL.pattern}", name, re.ASCII)
-    return int(match["digit"]) if match else None

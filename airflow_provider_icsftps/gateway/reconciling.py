@@ -27,7 +27,7 @@ from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.archive import Archive
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.fetching import SETTLED, FetchOutcome, fetch_or_tell
-from airflow_provider_icsftps.gateway.names import digit_of
+from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.records import Record
 from airflow_provider_icsftps.gateway.shelf import RETENTION, Comparison, Shelf
 

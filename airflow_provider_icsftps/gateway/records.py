@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, StatusFileError
 from airflow_provider_icsftps.gateway._archive_layout import FILED, OUT, content_name, usable_time
-from airflow_provider_icsftps.gateway.names import digit_of
+from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import Measure
 from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile

@@ -14,9 +14,18 @@ from typing import Any
 from airflow_provider_icsftps.exceptions import NameAlreadyUsedError, TransferError
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.evidence import read_zeros, rejected
-from airflow_provider_icsftps.gateway.names import status_files
+from airflow_provider_icsftps.gateway.outbox_names import status_files
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
-from airflow_provider_icsftps.gateway.submission import Evidence, Sight, Submission, Transfer, Verdict, judge, observe
+from airflow_provider_icsftps.gateway.submission import (
+    Evidence,
+    Goal,
+    Sight,
+    Submission,
+    Transfer,
+    Verdict,
+    judge,
+    observe,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,19 @@ class Answer:
 
     submission: Submission
     statuses: dict[str, StatusFile]
+
+    def fulfils(self, goal: Goal) -> bool:
+        """
+        Say whether there are as many responses as a wait asks for; :func:`observe` has said the rest.
+
+        :param goal: what is waited for.
+        """
+        if goal.until != "response":
+            return True
+        if goal.response_pattern is None:  # a digit-3 file counts for one, also if it does not name it
+            announcing = sum(status.code is StatusCode.RESPONSE for status in self.statuses.values())
+            return max(announcing, len(self.responses)) >= goal.responses
+        return sum(goal.counts(name) for name in self.responses) >= goal.responses
 
     @property
     def responses(self) -> list[str]:
@@ -45,18 +67,18 @@ class Answer:
 def conclude(
     gateway: GatewayClient,
     submissions: Sequence[Submission],
-    until: str,
+    goal: Goal,
     names: Collection[str],
-    harmless: set[str],
+    read: set[str],
 ) -> list[Answer] | None:
     """
     Say what became of some submissions, if a listing shows that all of them are where the wait wants them.
 
     :param gateway: a client, to read status files with.
     :param submissions: what was filed.
-    :param until: ``delivered``, ``accepted`` or ``response``.
+    :param goal: what is waited for.
     :param names: what the outbox holds.
-    :param harmless: digit-0 files that end no wait (:func:`observe`); those found here are added.
+    :param read: status files that end no wait (:func:`observe`); those found here are added.
     :return: an answer for each, in their order; ``None`` while any is still waiting.
     :raises SubmissionRejectedError: when the gateway rejected one.
     :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again.
@@ -64,12 +86,16 @@ def conclude(
     """
     waiting = False
     for submission in submissions:
-        if observe(names, submission, until, frozenset(harmless)).sight is Sight.EXAMINE:
-            harmless |= _examine(gateway, submission, names)
-        waiting |= observe(names, submission, until, frozenset(harmless)).sight is Sight.WAITING
+        if observe(names, submission, goal, frozenset(read)).sight is Sight.EXAMINE:
+            read |= _examine(gateway, submission, names)
+        waiting |= observe(names, submission, goal, frozenset(read)).sight is Sight.WAITING
     if waiting:
         return None
-    return [read_answer(gateway, submission, names) for submission in submissions]
+    answers = [read_answer(gateway, submission, names) for submission in submissions]
+    wanting = [answer for answer in answers if not answer.fulfils(goal)]
+    for answer in wanting:
+        read |= {name for name, status in answer.statuses.items() if status.code is StatusCode.RESPONSE}
+    return None if wanting else answers
 
 
 def read_answer(gateway: GatewayClient, submission: Submission, names: Collection[str]) -> Answer:

@@ -59,11 +59,11 @@ class IcsFtpsHook(BaseHook):
                 completion_timeout=_TEST_SECONDS,
             )
             with GatewayClient(quick) as gateway:
-                entries = gateway.list_outbox(times=False)
+                names = gateway.outbox_names()
         except IcsFtpsError as error:
             return False, str(error)
         return True, (
-            f"Logged in at {settings.address} as {settings.username}; {settings.outbox} holds {len(entries)} files. "
+            f"Logged in at {settings.address} as {settings.username}; {settings.outbox} holds {len(names)} files. "
             f"The certificate is valid until {settings.certificate.not_after:%Y-%m-%d}"
         )
 

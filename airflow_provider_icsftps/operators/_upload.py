@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import (
     Filing,
-    GatewayClient,
+    Goal,
     Outcome,
     Patience,
     Submission,
@@ -21,7 +21,6 @@ from airflow_provider_icsftps.gateway import (
     file_each,
     submissions_of,
 )
-from airflow_provider_icsftps.gateway.submission import check_until
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators._paths import as_path
@@ -102,7 +101,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             filings = [self._filing(source, context) for source in (self.source if self._many else [self.source])]
             if self.wait_until is not None:
-                check_until(self.wait_until)
+                Goal(self.wait_until)
             journal = TaskJournal(context.get("task_state_store"), context["ti"].try_number)
             outcomes = file_each(gateway, filings, journal, Patience(self.outage_timeout))
             self._tell(outcomes, context)
@@ -111,7 +110,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
-        return self._wait(context, submissions, until, deadline, set())
+        return self._wait(context, submissions, Goal(until), deadline, set())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """
@@ -126,23 +125,23 @@ class IcsFtpsUploadOperator(BaseOperator):
             names = names_of(event)
         if names is None:
             raise self._too_late(submissions)
-        return self._wait(context, submissions, event["until"], deadline, set(event["harmless"]), names)
+        return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), names)
 
     def _wait(
         self,
         context: Context,
         submissions: list[Submission],
-        until: str,
+        goal: Goal,
         deadline: datetime,
-        harmless: set[str],
+        read: set[str],
         names: list[str] | None = None,
     ) -> Any:
         """Look until all submissions are where the wait wants them; defer between two looks, or sleep."""
         while True:
             try:
                 with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
-                    seen = names if names is not None else _names(gateway)
-                    answers = conclude(gateway, submissions, until, seen, harmless)
+                    seen = names if names is not None else gateway.outbox_names()
+                    answers = conclude(gateway, submissions, goal, seen, read)
             except TransferError as error:
                 self.log.warning("%s", error)
                 return self.execute(context)  # a cut copy was turned down: the table sends the next generation
@@ -156,8 +155,8 @@ class IcsFtpsUploadOperator(BaseOperator):
                 self.defer(
                     trigger=IcsFtpsResponseTrigger(
                         submissions=[submission.to_data() for submission in submissions],
-                        until=until,
-                        harmless=sorted(harmless),
+                        until=goal.until,
+                        read=sorted(read),
                         icsftps_conn_id=self.icsftps_conn_id,
                         deadline=deadline.isoformat(),
                         poke_interval=self.poke_interval,
@@ -211,7 +210,3 @@ class IcsFtpsUploadOperator(BaseOperator):
             resubmission=int(self.resubmission),
             allow_empty=self.allow_empty,
         )
-
-
-def _names(gateway: GatewayClient) -> list[str]:
-    return [entry.name for entry in gateway.list_outbox(times=False)]

@@ -9,12 +9,11 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, FileNotAvailableError
-from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry
+from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry, OutboxNames
 from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._paths import as_path
 from airflow_provider_icsftps.operators._upload import IcsFtpsUploadOperator
-from airflow_provider_icsftps.triggers.icsftps import matching
 
 __all__ = ["IcsFtpsDeleteOperator", "IcsFtpsDownloadOperator", "IcsFtpsUploadOperator"]
 
@@ -110,7 +109,7 @@ class IcsFtpsDeleteOperator(BaseOperator):
         deleted = []
         with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             gateway.settings.check_writable()
-            there = {entry.name for entry in gateway.list_outbox(times=False)}
+            there = gateway.outbox_names()
             for entry in _chosen(gateway, self.responses, self.pattern, self.status_files):
                 if entry.name in there:
                     gateway.delete(entry.name)
@@ -125,7 +124,7 @@ def _chosen(gateway: GatewayClient, responses: Any, pattern: str | None, status_
         raise ConfigurationError("Give either responses (what a sensor returned, or names) or a pattern")
     if pattern is not None:
         entries = {entry.name: entry for entry in gateway.list_outbox(times=False)}
-        return [entries[name] for name in matching(entries, pattern)]
+        return [entries[name] for name in OutboxNames(entries).matching(pattern)]
     return [OutboxEntry(check_server_name(name)) for name in dict.fromkeys(_names(responses, status_files))]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,14 +16,12 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_icsftps.gateway import GatewayClient, Submission, conclude
-from airflow_provider_icsftps.gateway.submission import check_until
+from airflow_provider_icsftps.gateway import GatewayClient, Goal, OutboxNames, Submission, conclude
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.triggers.icsftps import (
     GRACE,
     IcsFtpsOutboxTrigger,
     IcsFtpsResponseTrigger,
-    matching,
     names_of,
 )
 
@@ -47,10 +45,10 @@ class _OutboxSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.icsftps_conn_id = icsftps_conn_id
         self.deferrable = deferrable
-        self._harmless: set[str] = set()
+        self._read: set[str] = set()
 
     @abstractmethod
-    def answer(self, gateway: GatewayClient, names: list[str]) -> Any:
+    def answer(self, gateway: GatewayClient, names: Collection[str]) -> Any:
         """Return what a listing means, ``None`` for "not yet"."""
 
     @abstractmethod
@@ -60,8 +58,7 @@ class _OutboxSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-            names = [entry.name for entry in gateway.list_outbox(times=False)]
-            answer = self.answer(gateway, names)
+            answer = self.answer(gateway, gateway.outbox_names())
         return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
 
     def execute(self, context: Context) -> Any:
@@ -81,7 +78,7 @@ class _OutboxSensor(BaseSensorOperator):
         :param context: Airflow's.
         :param event: see :mod:`~airflow_provider_icsftps.triggers.icsftps`.
         """
-        self._harmless = set(event["harmless"])
+        self._read = set(event["read"])
         with fail_without_retry():
             names = names_of(event)
         if names is None:
@@ -116,22 +113,39 @@ class IcsFtpsResponseSensor(_OutboxSensor):
 
     No status file at all means that the customs system is busy or down: the wait goes on until ``timeout``.
 
+    Customs may answer one submission several times: a Manifest departure gets an "in process" message first and its
+    receipt later. ``responses`` and ``response_pattern`` say which answers the wait is for; each digit-3 file is read
+    when it comes, and the wait goes on until enough of them are the right ones.
+
     Returns, for each submission, what the upload returned and ``statuses`` (``name``, ``digit``, ``code``,
     ``timestamp``, ``text``) and ``responses`` (names of response files in the outbox): a dictionary for one
     submission, a list for a list.
 
     :param submission: what an upload returned, one or a list. (templated)
     :param until: ``delivered``, ``accepted`` or ``response``. (templated)
+    :param responses: how many responses each submission must have, with ``until="response"``.
+    :param response_pattern: count only responses whose file name matches this glob pattern, such as
+        ``*receipt*.xml``; upper and lower case differ. (templated)
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot.
     """
 
-    template_fields = ("submission", "until", "icsftps_conn_id")
+    template_fields = ("submission", "until", "response_pattern", "icsftps_conn_id")
 
-    def __init__(self, *, submission: Any, until: str = "response", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        submission: Any,
+        until: str = "response",
+        responses: int = 1,
+        response_pattern: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.submission = submission
         self.until = until
+        self.responses = responses
+        self.response_pattern = response_pattern
 
     @property
     def _many(self) -> bool:
@@ -141,9 +155,12 @@ class IcsFtpsResponseSensor(_OutboxSensor):
         given = self.submission if self._many else [self.submission]
         return [Submission.from_data(data) for data in given]
 
-    def answer(self, gateway: GatewayClient, names: list[str]) -> Any:
+    def _goal(self) -> Goal:
+        return Goal(self.until, self.responses, self.response_pattern)
+
+    def answer(self, gateway: GatewayClient, names: Collection[str]) -> Any:
         """Return what the status files say once all are there."""
-        answers = conclude(gateway, self._submissions(), check_until(self.until), names, self._harmless)
+        answers = conclude(gateway, self._submissions(), self._goal(), names, self._read)
         if answers is None:
             return None
         for answer in answers:
@@ -157,7 +174,7 @@ class IcsFtpsResponseSensor(_OutboxSensor):
         return IcsFtpsResponseTrigger(
             submissions=[submission.to_data() for submission in self._submissions()],
             until=self.until,
-            harmless=sorted(self._harmless),
+            read=sorted(self._read),
             icsftps_conn_id=self.icsftps_conn_id,
             deadline=deadline,
             poke_interval=self.poke_interval,
@@ -179,9 +196,9 @@ class IcsFtpsOutboxSensor(_OutboxSensor):
         super().__init__(**kwargs)
         self.pattern = pattern
 
-    def answer(self, gateway: GatewayClient, names: list[str]) -> list[str] | None:
+    def answer(self, gateway: GatewayClient, names: Collection[str]) -> list[str] | None:
         """Return the names that match."""
-        return matching(names, self.pattern) or None
+        return OutboxNames(names).matching(self.pattern) or None
 
     def trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
         """Return the trigger that waits for the same."""

@@ -16,7 +16,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, status_file_name
+from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX
+from airflow_provider_icsftps.gateway.outbox_names import status_file_name
 from airflow_provider_icsftps.gateway.status import NAME_REUSED, StatusCode, StatusFile, format_timestamp
 
 #: Seconds from the upload to each digit.

@@ -1,83 +1,83 @@
-"""Looking into an outbox from a triggerer: off the event loop, in a bounded pool of threads of our own."""
+"""
+Waiting for what comes into an outbox, on an event loop. All waits on one connection share one poll.
+
+They share it when everything in their connections is the same, the certificate included. The first wait begins the
+poll (:mod:`~airflow_provider_icsftps.triggers._poll`), the last one ends it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
-from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
+from airflow_provider_icsftps.hooks._fields import aread_fields
+from airflow_provider_icsftps.triggers._poll import OutboxPoll
+from airflow_provider_icsftps.triggers._wait import Found, Moved, Remark, Wait
 
-if TYPE_CHECKING:
-    from airflow_provider_icsftps.gateway import GatewayClient
-
-# the loop's default pool has cores + 4 threads and serves everybody else, too
-_THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="icsftps-outbox")
-_LONGEST_PAUSE = 300.0
+_POLLS: dict[tuple[asyncio.AbstractEventLoop, str], OutboxPoll] = {}
 
 
-async def outbox_names(
-    icsftps_conn_id: str, poke_interval: float, deadline: datetime, warn: Callable[..., object]
+async def outbox_finds(
+    icsftps_conn_id: str,
+    found: Callable[[OutboxNames], list[str]],
+    *,
+    poke_interval: float,
+    deadline: datetime | None,
+    warn: Callable[[str], object],
 ) -> AsyncGenerator[list[str]]:
     """
-    Yield the names in the outbox, at once and then once an interval, until the deadline.
+    Yield what is found in the outbox, after each look that finds something, until the deadline.
 
-    One session is kept over the looks and opened again when it dies. Errors that may pass are logged, counted, and
-    followed by longer and longer pauses.
+    The first look is at once. Errors that may pass are counted, logged now and then, and followed by longer and longer
+    pauses. A connection that was edited meanwhile is read anew when a session has to be opened.
 
     :param icsftps_conn_id: id of the Airflow connection.
-    :param poke_interval: seconds between two looks.
-    :param deadline: an aware datetime; no look begins after it, but one is always taken.
-    :param warn: a logger's method; gets a line for each failure.
+    :param found: what of the names is looked for; called in a thread, so it must only compute.
+    :param poke_interval: seconds between two looks at the most; others who wait may cause more of them.
+    :param deadline: an aware datetime; one look is always taken. ``None`` to go on for ever.
+    :param warn: gets a line now and then while the gateway is away.
     :raises IcsFtpsError: what is not retryable, or, at the deadline, what was the last failure.
     """
+    wait = Wait(found, max(poke_interval, 0.01), float("inf") if deadline is None else _monotonic(deadline))
+    while True:
+        poll = await _poll(icsftps_conn_id)
+        poll.join(wait)
+        try:
+            while not isinstance(message := await wait.message(), Moved):
+                if isinstance(message, Found):
+                    yield message.names
+                elif isinstance(message, Remark):
+                    warn(message.text)
+                elif message.error is not None:
+                    raise _own(message.error)
+                else:
+                    return
+        finally:
+            poll.leave(wait)
+
+
+async def _poll(icsftps_conn_id: str) -> OutboxPoll:
+    """Return the poll for a connection as it is now."""
+    # the fields are not kept here: a certificate for each of ten thousand waits would be much
     fields = await aread_fields(icsftps_conn_id)
-    loop = asyncio.get_running_loop()
-    gateway: GatewayClient | None = None
-    look: asyncio.Future[list[str]] | None = None
-    failures = 0
-    try:
-        while True:
-            pause = poke_interval
-            failure: IcsFtpsError | None = None
-            try:
-                if gateway is None:
-                    gateway = await loop.run_in_executor(_THREADS, _client, fields)
-                look = loop.run_in_executor(_THREADS, _look, gateway)
-                names = await asyncio.shield(look)
-            except IcsFtpsError as error:
-                if not error.retryable:
-                    raise
-                failures += 1
-                failure = error
-                pause = min(max(poke_interval, 1.0) * 2 ** min(failures, 10), max(_LONGEST_PAUSE, poke_interval))
-                warn("Look %d in a row that failed, the next in %.0f s: %s", failures, pause, error)
-            else:
-                failures = 0
-                yield names
-            left = (deadline - datetime.now(UTC)).total_seconds()
-            if left <= 0:
-                if failure is not None:
-                    raise failure
-                return
-            await asyncio.sleep(min(pause, left))
-    finally:
-        if look is not None and not look.done():
-            await asyncio.wait([look])  # a cancelled wait does not end the look in its thread
-        if gateway is not None:
-            await asyncio.shield(loop.run_in_executor(_THREADS, gateway.close))
+    key = asyncio.get_running_loop(), fields.digest
+    if key not in _POLLS:
+        _POLLS[key] = OutboxPoll(fields, ended=lambda: _POLLS.pop(key))
+    return _POLLS[key]
 
 
-def _client(fields: ConnectionFields) -> GatewayClient:
-    # here, in the thread: the import would hold the event loop up, and so would reading the certificate
-    from airflow_provider_icsftps.gateway import GatewayClient
-    from airflow_provider_icsftps.hooks._connection import to_settings
-
-    return GatewayClient(to_settings(fields))
+def _monotonic(moment: datetime) -> float:
+    return time.monotonic() + (moment - datetime.now(UTC)).total_seconds()
 
 
-def _look(gateway: GatewayClient) -> list[str]:
-    return [entry.name for entry in gateway.list_outbox(times=False)]
+def _own(error: BaseException) -> BaseException:
+    """Return an error for one wait alone: one object, raised by thousands, would gather all their tracebacks."""
+    if isinstance(error, IcsFtpsError):
+        return IcsFtpsError.from_data(error.to_data())
+    own = RuntimeError("A look into the outbox failed in a way that was not foreseen")
+    own.__cause__ = error
+    return own

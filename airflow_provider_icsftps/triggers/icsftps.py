@@ -5,15 +5,14 @@ They only look. Reading status files, fetching and deleting is a worker's busine
 to another triggerer in the middle.
 
 Every event is a flat dictionary with the same keys: ``status`` (``ready``, ``timeout`` or ``error``), ``names`` (what
-was found), ``deadline``, ``harmless``, ``submissions`` and ``until`` (as given, empty where a trigger has none), and
+was found), ``deadline``, ``read``, ``submissions`` and ``until`` (as given, empty where a trigger has none), and
 for ``error`` what :meth:`IcsFtpsError.to_data` says.
 """
 
 from __future__ import annotations
 
-import fnmatch
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +20,9 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
-from airflow_provider_icsftps.gateway.submission import Sight, Submission, observe
-from airflow_provider_icsftps.triggers._outbox import outbox_names
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
+from airflow_provider_icsftps.gateway.submission import Goal, Sight, Submission, observe
+from airflow_provider_icsftps.triggers._outbox import outbox_finds
 
 #: The trigger ends itself at its deadline; Airflow's own time limit is for one that cannot.
 GRACE = timedelta(minutes=2)
@@ -57,8 +57,8 @@ class _OutboxTrigger(BaseTrigger):
         self.poke_interval = poke_interval
 
     @abstractmethod
-    def found(self, names: Collection[str]) -> list[str]:
-        """Return what of a listing ends the wait; nothing goes on waiting."""
+    def found(self, names: OutboxNames) -> list[str]:
+        """Return what of a listing ends the wait; nothing goes on waiting. Runs in a thread, so it only computes."""
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -75,7 +75,7 @@ class _OutboxTrigger(BaseTrigger):
     def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
         """Return an event; its keys are the same for all."""
         said = error.to_data() if error else {"error": None, "message": None, "details": {}}
-        given: dict[str, Any] = {"deadline": self.deadline, "harmless": [], "submissions": [], "until": None}
+        given: dict[str, Any] = {"deadline": self.deadline, "read": [], "submissions": [], "until": None}
         payload = {"status": status, "names": list(names)} | given | said
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
@@ -83,13 +83,17 @@ class _OutboxTrigger(BaseTrigger):
         """Look until there is an event, and yield that one."""
         deadline = datetime.fromisoformat(self.deadline)
         try:
-            async with aclosing(
-                outbox_names(self.icsftps_conn_id, self.poke_interval, deadline, self.log.warning)
-            ) as looks:
-                async for names in looks:
-                    if found := self.found(names):
-                        yield self.event("ready", found)
-                        return
+            finds = outbox_finds(
+                self.icsftps_conn_id,
+                self.found,
+                poke_interval=self.poke_interval,
+                deadline=deadline,
+                warn=self.log.warning,
+            )
+            async with aclosing(finds):
+                async for names in finds:
+                    yield self.event("ready", names)
+                    return
         except IcsFtpsError as error:
             yield self.event("error", error=error)
             return
@@ -102,35 +106,35 @@ class IcsFtpsResponseTrigger(_OutboxTrigger):
 
     :param submissions: what uploads returned.
     :param until: ``delivered``, ``accepted`` or ``response``.
-    :param harmless: digit-0 files that a worker has read and that end no wait.
+    :param read: status files that a worker has read and that end no wait.
     :param icsftps_conn_id: id of the Airflow connection.
     :param deadline: ISO 8601 with zone; when the wait has lasted long enough.
     :param poke_interval: seconds between two looks.
     """
 
     def __init__(
-        self, *, submissions: list[dict[str, Any]], until: str, harmless: list[str] | None = None, **kwargs: Any
+        self, *, submissions: list[dict[str, Any]], until: str, read: list[str] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.submissions = submissions
         self.until = until
-        self.harmless = harmless or []
+        self.read = read or []
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        mine = {"submissions": self.submissions, "until": self.until, "harmless": self.harmless}
+        mine = {"submissions": self.submissions, "until": self.until, "read": self.read}
         return super().arguments() | mine
 
     def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
         """Return an event that carries what the wait was for, because the task goes on in a new process."""
         event = super().event(status, names, error)
-        event.payload |= {"harmless": self.harmless, "submissions": self.submissions, "until": self.until}
+        event.payload |= {"read": self.read, "submissions": self.submissions, "until": self.until}
         return event
 
-    def found(self, names: Collection[str]) -> list[str]:
+    def found(self, names: OutboxNames) -> list[str]:
         """Return the status files of all submissions when there is something for a worker to do."""
-        harmless = frozenset(self.harmless)
-        seen = [observe(names, Submission.from_data(data), self.until, harmless) for data in self.submissions]
+        goal, read = Goal(self.until), frozenset(self.read)
+        seen = [observe(names, Submission.from_data(data), goal, read) for data in self.submissions]
         sights = {observation.sight for observation in seen}
         if Sight.EXAMINE in sights or sights == {Sight.REACHED}:
             return [name for observation in seen for name in observation.status_files]
@@ -155,16 +159,6 @@ class IcsFtpsOutboxTrigger(_OutboxTrigger):
         """Return the constructor's arguments."""
         return super().arguments() | {"pattern": self.pattern}
 
-    def found(self, names: Collection[str]) -> list[str]:
+    def found(self, names: OutboxNames) -> list[str]:
         """Return the names that match."""
-        return matching(names, self.pattern)
-
-
-def matching(names: Collection[str], pattern: str) -> list[str]:
-    """
-    Return the names that match a glob pattern.
-
-    :param names: what the outbox holds.
-    :param pattern: such as ``Manifest_*.xml``; upper and lower case differ.
-    """
-    return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+        return names.matching(self.pattern)

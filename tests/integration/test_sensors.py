@@ -126,6 +126,43 @@ class TestResponse:
 
 
 @both_modes
+class TestSeveralResponses:
+    """Customs answers "in process" at once and sends the receipt later."""
+
+    def answered(self, deferrable, gateway, simulator, contents=(CONTENT,), **arguments):
+        simulator.respond(times=3)
+        submissions = file(gateway, *contents)
+        waiting = sensor(submissions if len(contents) > 1 else submissions[0], deferrable, **arguments)
+        return run_to_the_end(waiting, between=lambda: simulator.clock.advance(seconds=1))
+
+    def test_the_first_response_is_enough_unless_told_otherwise(self, deferrable, connection, gateway, simulator):
+        assert len(self.answered(deferrable, gateway, simulator)["responses"]) == 1
+
+    @pytest.mark.parametrize("count", [2, 3])
+    def test_so_many_are_waited_for(self, count, deferrable, connection, gateway, simulator):
+        answer = self.answered(deferrable, gateway, simulator, responses=count)
+        assert [name[-len("response1.xml") :] for name in answer["responses"]] == [
+            f"response{number}.xml" for number in range(1, count + 1)
+        ]
+
+    def test_the_right_one_is_waited_for(self, deferrable, connection, gateway, simulator):
+        answer = self.answered(deferrable, gateway, simulator, response_pattern="*_response2.xml")
+        assert len(answer["responses"]) == 2
+
+    def test_each_submission_of_many_needs_its_own(self, deferrable, connection, gateway, simulator):
+        answers = self.answered(deferrable, gateway, simulator, (b"1", b"2"), responses=2)
+        assert [len(answer["responses"]) for answer in answers] == [2, 2]
+
+    def test_one_that_never_comes_is_a_timeout(self, deferrable, connection, gateway, simulator):
+        with pytest.raises(AirflowSensorTimeout):
+            self.answered(deferrable, gateway, simulator, response_pattern="*receipt*", timeout=1.5)
+
+    def test_a_goal_that_makes_no_sense_fails_for_good(self, deferrable, connection, gateway, simulator):
+        with pytest.raises(AirflowFailException, match="use until='response'"):
+            self.answered(deferrable, gateway, simulator, until="accepted", responses=2)
+
+
+@both_modes
 class TestOutbox:
     def wait(self, deferrable, pattern="*.xml", **arguments):
         return IcsFtpsOutboxSensor(
@@ -161,11 +198,11 @@ def test_a_deferral_that_meets_a_harmless_refusal_keeps_its_time_limit(connectio
     waiting = sensor(submission, True, timeout=100)
     with pytest.raises(TaskDeferred) as first:
         waiting.execute(context())
-    event = first.value.trigger.event("ready").payload | {"harmless": ["x"]}
+    event = first.value.trigger.event("ready").payload | {"read": ["x"]}
     with pytest.raises(TaskDeferred) as second:
         waiting.execute_complete(context(), event)
     assert first.value.trigger.deadline == second.value.trigger.deadline
-    assert second.value.trigger.harmless == ["x"]
+    assert second.value.trigger.read == ["x"]
 
 
 @pytest.mark.parametrize("cls", [IcsFtpsOutboxSensor, IcsFtpsResponseSensor])

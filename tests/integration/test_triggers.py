@@ -19,7 +19,7 @@ SAMPLES = {
     "poke_interval": 12.5,
     "submissions": [{"service": "Manifest", "file_name": "a.xml"}],
     "until": "accepted",
-    "harmless": ["status_Manifest_a.xml_0.xml"],
+    "read": ["status_Manifest_a.xml_0.xml"],
     "pattern": "*.xml",
 }
 TRIGGERS = [
@@ -65,7 +65,7 @@ def test_no_secret_is_among_its_arguments(cls):
     assert not any(word in name for name in parameters(cls) for word in ("password", "key", "certificate"))
 
 
-KEYS = {"status", "names", "deadline", "harmless", "submissions", "until", "error", "message", "details"}
+KEYS = {"status", "names", "deadline", "read", "submissions", "until", "error", "message", "details"}
 
 
 class TestEvents:

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, SubmissionRejectedError
 from airflow_provider_icsftps.gateway.certificates import ClientCertificate
-from airflow_provider_icsftps.gateway.names import (
-    FileNameRule,
-    digit_of,
-    status_digit,
-    status_file_name,
-    upload_name,
-)
+from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
+from airflow_provider_icsftps.gateway.outbox_names import digit_of, status_digit, status_file_name
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import MeasuredFile, measure
 from airflow_provider_icsftps.gateway.status import NAME_REUSED, StatusCode, StatusFile

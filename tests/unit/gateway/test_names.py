@@ -14,10 +14,6 @@ from airflow_provider_icsftps.gateway.names import (
     check_folder,
     check_server_name,
     check_service,
-    digit_of,
-    status_digit,
-    status_file_name,
-    status_files,
     upload_name,
 )
 
@@ -35,7 +31,6 @@ RULES = st.builds(
     st.sampled_from([DEFAULT, "A-Za-z0-9_", "A-Za-z0-9", "a-z0-9.", "a-z0-9-", r"\w .()\-", r"A-Za-z0-9_.æøåÆØÅ\-"]),
     st.integers(32, 255),
 )
-FILE_NAMES = st.from_regex(r"[A-Za-z0-9_.-]{1,60}", fullmatch=True).filter(lambda text: text not in {".", ".."})
 
 
 class TestUploadName:
@@ -292,99 +287,3 @@ class TestChecks:
     def test_what_is_no_folder_is_refused(self, path):
         with pytest.raises(InvalidNameError, match="must be absolute"):
             check_folder(path)
-
-
-class TestStatusFileNames:
-    @given(SERVICES, FILE_NAMES, st.integers(0, 3), st.integers(1, 999))
-    def test_digit_comes_back(self, service, file_name, digit, repeat):
-        assert status_digit(status_file_name(service, file_name, digit, repeat), service, file_name) == digit
-
-    def test_name_is_built_as_the_gateway_builds_it(self):
-        assert status_file_name("Manifest", "a_b.xml", 1) == "status_Manifest_a_b.xml_1.xml"
-        assert status_file_name("Manifest", "a_b.xml", 3, 2) == "status_Manifest_a_b.xml_3_2.xml"
-
-    @given(SERVICES, FILE_NAMES, FILE_NAMES, st.integers(0, 3), st.integers(1, 20))
-    def test_another_files_answer_is_not_ours(self, service, ours, theirs, digit, repeat):
-        ours, theirs = f"{ours}.xml", f"{theirs}.xml"
-        found = status_digit(status_file_name(service, theirs, digit, repeat), service, ours)
-        assert (found is None) == (ours != theirs)
-
-    @pytest.mark.parametrize(
-        ("ours", "theirs"),
-        [
-            ("a.xml", "a.xml_1.xml"),
-            ("a.xml", "a.xml_2.xml"),
-            ("a.xml", "a.xml_"),
-            ("a.xml", "a.xml_g2"),
-            ("a.xml", "a.xml.xml"),
-            ("a", "a.xml"),
-            ("a", "a_"),
-            ("a", "a_1.xml"),
-            ("a", "ab"),
-            ("a-0123456789abcdef.xml", "a-0123456789abcdef-g2.xml"),
-            ("a_0123456789abcdef", "a_0123456789abcdef_g2"),
-        ],
-    )
-    @pytest.mark.parametrize("digit", range(4))
-    def test_a_longer_name_that_begins_alike_is_not_ours(self, ours, theirs, digit):
-        for repeat in (1, 2, 12):
-            assert status_digit(status_file_name("M", theirs, digit, repeat), "M", ours) is None
-            assert status_digit(status_file_name("M", ours, digit, repeat), "M", theirs) is None
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "status_M_a.xml_4.xml",
-            "status_M_a.xml_9.xml",
-            "status_M_a.xml_10.xml",
-            "status_M_a.xml_12.xml",
-            "status_M_a.xml_١.xml",
-            "status_M_a.xml_².xml",
-            "status_M_a.xml_１.xml",
-            "status_M_a.xml_1_١.xml",
-            "status_M_a.xml_.xml",
-            "status_M_a.xml_1.xml\n",
-            "status_M_a.xml_1.XML.part",
-            "status_M_a.xml_1.xml.tmp",
-            "status_M_a.xml_1xxml",
-            "status_m_a.xml_1.xml",
-            "Status_M_a.xml_1.xml",
-            "xstatus_M_a.xml_1.xml",
-            "status_M_axxml_1.xml",
-            "status_M_a.xml1.xml",
-            "a.xml",
-            "",
-        ],
-    )
-    def test_what_is_no_status_file_of_ours_has_no_digit(self, name):
-        assert status_digit(name, "M", "a.xml") is None
-
-    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456"])
-    def test_a_further_file_of_one_digit_is_read(self, repeat):
-        assert status_digit(f"status_M_a.xml_3{repeat}.xml", "M", "a.xml") == 3
-
-    def test_the_files_of_one_upload_come_in_the_order_of_their_digits(self):
-        names = [
-            "svar.xml",
-            "status_M_a.xml_3.xml",
-            "status_M_b.xml_2.xml",
-            "status_M_a.xml_1.xml",
-            "status_M_a.xml_3_2.xml",
-            "status_M_a.xml_0.xml",
-            "status_N_a.xml_2.xml",
-        ]
-        expected = [
-            ("status_M_a.xml_0.xml", 0),
-            ("status_M_a.xml_1.xml", 1),
-            ("status_M_a.xml_3.xml", 3),
-            ("status_M_a.xml_3_2.xml", 3),
-        ]
-        assert list(status_files(iter(names), "M", "a.xml").items()) == expected
-
-    @given(SERVICES, FILE_NAMES, st.integers(0, 3))
-    def test_digit_is_read_whatever_upload_it_belongs_to(self, service, file_name, digit):
-        assert digit_of(status_file_name(service, f"{file_name}.xml", digit)) == digit
-
-    @pytest.mark.parametrize("name", ["status_1.xml", "svar.xml", "status_M_a.xml_4.xml", "status_M_a_1.xml\n", ""])
-    def test_what_is_no_status_file_has_no_digit(self, name):
-        assert digit_of(name) is None

@@ -1,0 +1,150 @@
+"""
+Names in an outbox: which of them answer an upload, which match a pattern.
+
+Answers come as ``status_<service>_<uploaded file name, extension included>_<digit>.xml`` in the outbox. Both parts may
+hold underscores, so such a name is built and compared, never split. docs/gateway.md says how sure that is.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Set
+
+from airflow_provider_icsftps.gateway.names import MAX_GENERATION
+
+# a repeated digit-3 name must differ somehow; how is not known, so the shapes a server would choose are read
+_REPEAT = r"(?:[._-]\d{1,6}| ?\(\d{1,6}\))?"
+_TAIL = re.compile(rf"_(?P<digit>[0-3]){_REPEAT}\.xml", re.ASCII)
+_DIGIT = re.compile(r"_[0-3]")
+
+
+class OutboxNames(Set[str]):
+    """
+    The names in an outbox at one moment, with a quick way to those that somebody asks for.
+
+    Thousands of waits ask one listing of tens of thousands of names, so what was found out is kept.
+
+    :param names: what a listing showed.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
+        self._by_stem: dict[str, list[str]] | None = None
+        self._by_pattern: dict[str, list[str]] = {}
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a file lay there."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names, in no order."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Count the names."""
+        return len(self._names)
+
+    def matching(self, pattern: str) -> list[str]:
+        """
+        Return the names that match a glob pattern, sorted.
+
+        :param pattern: such as ``Manifest_*.xml``; upper and lower case differ.
+        """
+        if pattern not in self._by_pattern:
+            matches = re.compile(fnmatch.translate(pattern)).match
+            self._by_pattern[pattern] = sorted(name for name in self._names if matches(name))
+        return self._by_pattern[pattern]
+
+    def like_status_files_of(self, service: str, file_name: str) -> list[str]:
+        """
+        Return the names that :func:`status_digit` has to look at; every status file of the upload is among them.
+
+        :param service: the service folder of the upload.
+        :param file_name: the uploaded file's name, extension included.
+        """
+        if self._by_stem is None:
+            self._by_stem = {}
+            for name in self._names:
+                for stem in _stems(name):
+                    self._by_stem.setdefault(stem, []).append(name)
+        return self._by_stem.get(_stem(service, file_name), [])
+
+
+def _stem(service: str, file_name: str) -> str:
+    return f"status_{service}_{file_name}"
+
+
+def _stems(name: str) -> Iterator[str]:
+    """Give what may stand before the digit: ``a_1_2.xml`` may be a second file of digit 1, or ``a_1``'s digit 2."""
+    if name.startswith("status_") and name.endswith(".xml"):
+        for match in _DIGIT.finditer(name):
+            if _TAIL.fullmatch(name, match.start()):
+                yield name[: match.start()]
+
+
+def names_with_key(names: Iterable[str], service: str, key: str) -> list[str]:
+    """
+    Find the upload names of one filing that status files speak of, whatever the user called the file then.
+
+    :param names: names from the outbox.
+    :param service: the service folder of the upload.
+    :param key: what :func:`upload_key` returned.
+    """
+    pattern = re.compile(
+        rf"status_{re.escape(service)}_(?P<name>.+?{key}(?:[-_]?g[2-{MAX_GENERATION}])?(?:\.[^.]*?)?){_TAIL.pattern}",
+        re.ASCII,
+    )
+    return sorted({match["name"] for name in names if key in name and (match := pattern.fullmatch(name))})
+
+
+def status_file_name(service: str, file_name: str, digit: int, repeat: int = 1) -> str:
+    """
+    Build the name of a status file.
+
+    :param service: the service folder.
+    :param file_name: the uploaded file's name, extension included.
+    :param digit: 0 to 3.
+    :param repeat: 2 and up for further files of one digit; how the gateway tells them apart is a guess.
+    """
+    return f"{_stem(service, file_name)}_{digit}{f'_{repeat}' if repeat > 1 else ''}.xml"
+
+
+def status_digit(name: str, service: str, file_name: str) -> int | None:
+    """
+    Return the digit of a status file if it belongs to one upload, else ``None``.
+
+    :param name: a name from the outbox.
+    :param service: the service folder of the upload.
+    :param file_name: the uploaded file's name, extension included.
+    """
+    prefix = _stem(service, file_name)
+    if not name.startswith(prefix):
+        return None
+    match = _TAIL.fullmatch(name, len(prefix))
+    return int(match["digit"]) if match else None
+
+
+def status_files(names: Iterable[str], service: str, file_name: str) -> dict[str, int]:
+    """
+    Find the status files of one upload in a listing.
+
+    :param names: names from the outbox.
+    :param service: the service folder of the upload.
+    :param file_name: the uploaded file's name, extension included.
+    :return: name to digit, in the order of the digits.
+    """
+    if isinstance(names, OutboxNames):
+        names = names.like_status_files_of(service, file_name)
+    found = {name: status_digit(name, service, file_name) for name in names}
+    return dict(sorted(((n, d) for n, d in found.items() if d is not None), key=lambda pair: (pair[1], pair[0])))
+
+
+def digit_of(name: str) -> int | None:
+    """
+    Return the digit at the end of a status file's name, whatever upload it belongs to.
+
+    :param name: a name from the outbox; ``None`` comes back for what is no status file.
+    """
+    match = re.fullmatch(rf"status_.+?{_TAIL.pattern}", name, re.ASCII)
+    return int(match["digit"]) if match else None
