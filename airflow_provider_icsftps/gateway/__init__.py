@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.batch import Outcome, file_all, file_each, submissions_of
     from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
     from airflow_provider_icsftps.gateway.client import GatewayClient
+    from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
     from airflow_provider_icsftps.gateway.journal import Journal
     from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
     from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
     from airflow_provider_icsftps.gateway.patience import Patience
-    from airflow_provider_icsftps.gateway.reconciling import FetchProgress, FetchSummary, reconcile
+    from airflow_provider_icsftps.gateway.reconciling import reconcile
     from airflow_provider_icsftps.gateway.records import Record
     from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
     from airflow_provider_icsftps.gateway.shelf import Shelf
@@ -82,6 +83,7 @@ __all__ = [
     "FetchProgress",
     "FetchSummary",
     "Findings",
+    "Kept",
     "Problem",
     "Record",
     "Shelf",
@@ -104,7 +106,8 @@ _NAMES = {
     "journal": ("Journal",),
     "patience": ("Patience",),
     "names": ("FileNameRule", "upload_name"),
-    "reconciling": ("FetchProgress", "FetchSummary", "reconcile"),
+    "fetch_summary": ("FetchProgress", "FetchSummary", "Kept"),
+    "reconciling": ("reconcile",),
     "records": ("Record",),
     "settings": ("ENVIRONMENTS", "Environment", "GatewaySettings"),
     "shelf": ("Shelf",),

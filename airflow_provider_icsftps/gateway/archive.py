@@ -20,6 +20,7 @@ from airflow_provider_icsftps.gateway._archive_check import Findings, check
 from airflow_provider_icsftps.gateway._archive_description import Description
 from airflow_provider_icsftps.gateway._archive_layout import DESCRIPTION, shelf_name
 from airflow_provider_icsftps.gateway._archive_store import measured, names_in, read
+from airflow_provider_icsftps.gateway.fetch_summary import Kept
 from airflow_provider_icsftps.gateway.records import Record
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.shelf import Shelf
@@ -75,11 +76,11 @@ class Archive:
             raise ConfigurationError(f"There is no archive in {self.root} ({DESCRIPTION} is not there)")
         return [Shelf(self._description, name) for name in sorted(names_in(self.root)) if "@" in name]
 
-    def path(self, record: Record) -> Any:
+    def path(self, record: Record | Kept) -> Any:
         """
         Return the path of a record's content.
 
-        :param record: a record of this archive.
+        :param record: of this archive: a record, or where one lies.
         :raises ConfigurationError: when it has no content.
         """
         if record.content is None:
@@ -118,7 +119,7 @@ class Archive:
         folders = [shelf.folder for shelf in self.shelves()]
         return check(self.root, folders, self.zone, progress)
 
-    def _folder(self, record: Record) -> Any:
+    def _folder(self, record: Record | Kept) -> Any:
         parts = record.folder.split("/")
         names = (record.content or "x", record.record, *parts)
         if any(part in {"", ".", ".."} or "/" in part or "\\" in part for part in names):

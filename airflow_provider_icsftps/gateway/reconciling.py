@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
@@ -26,6 +25,7 @@ from airflow_provider_icsftps.gateway._archive_layout import name_digest, usable
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.archive import Archive
 from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
 from airflow_provider_icsftps.gateway.fetching import SETTLED, FetchOutcome, fetch_or_tell
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.records import Record
@@ -39,76 +39,12 @@ _OLDEST = datetime.min.replace(tzinfo=UTC)
 Work = Callable[[GatewayClient, OutboxEntry], FetchOutcome]
 
 
-@dataclass(frozen=True)
-class FetchProgress:
-    """
-    How far a reconciliation has come.
-
-    :param files: files that were dealt with.
-    :param of_files: files that are to be fetched.
-    :param bytes: bytes that were fetched.
-    :param of_bytes: bytes that are to be fetched, as far as the listing tells.
-    :param seconds: since it began.
-    """
-
-    files: int
-    of_files: int
-    bytes: int
-    of_bytes: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Bytes a second."""
-        return self.bytes / self.seconds if self.seconds > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class FetchSummary:
-    """
-    What a reconciliation did.
-
-    :param listed_at: when the outbox was listed, ISO 8601.
-    :param listed: files in the outbox then.
-    :param kept_before: how many of them were in the archive.
-    :param fetched: names of those that were fetched now.
-    :param gone: names of those that went before they were kept.
-    :param postponed: names of those that are left for the next run, with the reason.
-    :param conflicts: names under which the archive now has more than one content.
-    :param deleted: names of those that were deleted at the gateway.
-    :param not_deleted: names of those that should have been deleted and were not, with the reason.
-    :param bytes: bytes that were fetched.
-    :param seconds: how long it took.
-    :param covered: the span of time that this run has shown to be complete; ``None`` where it has not.
-    """
-
-    listed_at: str
-    listed: int = 0
-    kept_before: int = 0
-    fetched: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    postponed: dict[str, str] = field(default_factory=dict)
-    conflicts: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
-    not_deleted: dict[str, str] = field(default_factory=dict)
-    bytes: int = 0
-    seconds: float = 0.0
-    covered: dict[str, str] | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file that was listed is in the archive."""
-        return not self.gone and not self.postponed
-
-    def to_data(self) -> dict[str, Any]:
-        """Return it as builtin JSON types."""
-        return asdict(self)
-
-
 def reconcile(
     gateway: GatewayClient,
     archive: Archive,
     *,
+    window: Span | None = None,
+    chosen: Callable[[str], bool] | None = None,
     delete: bool = False,
     retention: timedelta = RETENTION,
     settled: timedelta = SETTLED,
@@ -122,6 +58,8 @@ def reconcile(
 
     :param gateway: a client.
     :param archive: where files are kept.
+    :param window: deal only with files that have their time in it, and with those of which the gateway tells none.
+    :param chosen: deal only with files whose names it takes; then nothing is noted about completeness.
     :param delete: afterwards delete at the gateway what is kept, was read back, is settled, and has not changed since
         it was listed.
     :param retention: how long the outbox is known to keep a file: so far back the run shows that the archive is
@@ -136,15 +74,16 @@ def reconcile(
     """
     if delete:
         gateway.settings.check_writable()
-    run = _Run(gateway, archive, settled, progress)
+    run = _Run(gateway, archive, settled, progress, window, chosen)
     each = each or (lambda work, entries: (work(gateway, entry) for entry in entries))
     missing = sorted(run.comparison.missing, key=lambda entry: (entry.modified or _OLDEST, entry.name))
     for is_status in (True, False):
-        chosen = [entry for entry in missing if (digit_of(entry.name) is not None) is is_status]
-        if chosen:
-            for outcome in each(run.work, chosen):
+        kind = [entry for entry in missing if (digit_of(entry.name) is not None) is is_status]
+        if kind:
+            for outcome in each(run.work, kind):
                 run.take(outcome)
-    run.cover(retention)
+    if chosen is None:
+        run.cover(retention)
     if delete:
         run.delete()
     return run.summary()
@@ -159,6 +98,8 @@ class _Run:
         archive: Archive,
         settled: timedelta,
         progress: Callable[[FetchProgress], object] | None,
+        window: Span | None,
+        chosen: Callable[[str], bool] | None,
     ) -> None:
         self._begun = time.monotonic()
         self._gateway = gateway
@@ -167,7 +108,12 @@ class _Run:
         self._progress = progress
         self._shelf: Shelf = archive.shelf(gateway.settings)
         self._listed_at = datetime.now(UTC)  # before the listing: what comes while it is made may not be in it
-        entries = gateway.list_outbox()
+        self._window = window
+        entries = [
+            entry
+            for entry in gateway.list_outbox()
+            if (chosen is None or chosen(entry.name)) and (window is None or _may_be_in(window, entry))
+        ]
         self.comparison: Comparison = self._shelf.compare(entries)
         missing = self.comparison.missing
         self._files = 0
@@ -181,6 +127,7 @@ class _Run:
             listed_at=self._listed_at.isoformat(timespec="seconds"),
             listed=len(entries),
             kept_before=len(self.comparison.kept),
+            kept=[Kept(entry.name, folder, record) for entry, folder, record in self.comparison.kept],
         )
         self._bytes = 0
         self._covered: Span | None = None
@@ -220,6 +167,7 @@ class _Run:
     def _take_record(self, entry: OutboxEntry, record: Record, *, by_other: bool) -> None:
         if record.status and record.answers:
             self._answers |= dict.fromkeys(record.status.get("responses", []), record.answers)
+        self._summary.kept.append(Kept(entry.name, record.folder, record.record))
         if self.comparison.known.get(name_digest(entry.name), set()) - {record.sha256[:16]}:
             self._summary.conflicts.append(entry.name)
         if by_other:
@@ -245,6 +193,8 @@ class _Run:
             return  # it may belong anywhere
         until = min([self._listed_at - self._settled, *(moment for moment in times if moment)])
         span = Span(self._listed_at - retention, until)
+        if self._window is not None:
+            span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
         if span.since < span.until:
             self._shelf.cover(span, facts)
             self._covered = span
@@ -298,3 +248,8 @@ class _Run:
             seconds=round(time.monotonic() - self._begun, 3),
             covered=self._covered.to_data() if self._covered else None,
         )
+
+
+def _may_be_in(window: Span, entry: OutboxEntry) -> bool:
+    moment = usable_time(entry.modified)
+    return moment is None or window.since <= moment < window.until

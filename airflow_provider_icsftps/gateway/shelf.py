@@ -35,6 +35,7 @@ from airflow_provider_icsftps.gateway._archive_store import (
     read_each,
 )
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
+from airflow_provider_icsftps.gateway.fetch_summary import Kept
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.records import Record, fetched_record, filed_record
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
@@ -193,6 +194,26 @@ class Shelf:
             for path, content in read_each(paths):
                 if content is not None:  # removed since it was listed
                     yield self._read(content, f"{self.name}/{kind}/{folder}", path.name)
+
+    def find(self, names: Iterable[str]) -> list[Kept]:
+        """
+        Look for files by their names alone: first among those of the last weeks, then everywhere.
+
+        :param names: what the gateway called them.
+        :return: in the order of the names; of several contents under one name the latest; nothing for what is not kept.
+        :raises TransferError: when the archive cannot be listed.
+        """
+        wanted = {name_digest(name): name for name in names}
+        found: dict[str, tuple[datetime, Kept]] = {}
+        recently = datetime.now(UTC) - _UNDATED
+        for since, until in ((recently, None), (None, recently)):
+            for folder in self._days(OUT, since, until) if len(found) < len(wanted) else ():
+                for sight in _sights(names_in(self.folder / OUT / folder)):
+                    digest = sight.name_digest
+                    if digest in wanted and (digest not in found or found[digest][0] <= sight.time):
+                        kept = Kept(wanted[digest], f"{self.name}/{OUT}/{folder}", sight.record)
+                        found[digest] = sight.time, kept
+        return [found[digest][1] for digest in wanted if digest in found]
 
     def record_at(self, folder: str, record: str) -> Record:
         """
