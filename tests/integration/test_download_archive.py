@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,13 +45,14 @@ def fetch(connection, tmp_path):
 
 
 @pytest.fixture
-def at(identities, tmp_path, monkeypatch):
+def at(monkeypatch):
     """A gateway on another day, in the place of the one of today."""
     with contextlib.ExitStack() as running:
 
         def make(moment):
-            directory = shutil.copytree(identities, tmp_path / "state")
-            simulator = GatewaySimulator(directory=directory, clock=SimulatedClock(moment))
+            simulator = GatewaySimulator(
+                clock=SimulatedClock(moment)
+            )  # time does not run backwards in a used directory
             running.enter_context(simulator)
             monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
             return simulator
