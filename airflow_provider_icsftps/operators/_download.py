@@ -33,6 +33,7 @@ from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._choice import chosen_entries, response_names
+from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
 from airflow_provider_icsftps.operators._paths import as_path
 from airflow_provider_icsftps.operators._progress import ProgressLog, in_bytes
 from airflow_provider_icsftps.operators._window import window_of
@@ -107,6 +108,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
         self.delete_after = delete_after
         self.on_gap = on_gap
         self.icsftps_conn_id = icsftps_conn_id
+        self._lineage = Lineage()
 
     def execute(self, context: Context) -> list[str]:
         """Fetch what is not kept yet, and return the paths of the files that the task is about."""
@@ -119,6 +121,14 @@ class IcsFtpsDownloadOperator(BaseOperator):
                 raise ConfigurationError(f"on_gap={self.on_gap!r} is none of {', '.join(_GAP_ENDINGS)}")
             return self._to_archive(gateway, Archive(as_path(self.archive)), context)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell the OpenLineage provider, if it is installed, what was read and written.
+
+        :param task_instance: Airflow's.
+        """
+        return self._lineage.to_openlineage()
+
     # ------------------------------------------------------------ into a plain folder
 
     def _to_folder(self, gateway: GatewayClient) -> list[str]:
@@ -126,7 +136,9 @@ class IcsFtpsDownloadOperator(BaseOperator):
             raise ConfigurationError("delete_after, since and until need an archive; target is a plain folder")
         folder = as_path(self.target)
         chosen = chosen_entries(gateway, self.responses, self.pattern, status_files=self.status_files)
-        return [self._fetch(gateway, entry, folder) for entry in chosen]
+        paths = [self._fetch(gateway, entry, folder) for entry in chosen]
+        self._note_lineage(gateway, [entry.name for entry in chosen], paths)
+        return paths
 
     def _fetch(self, gateway: GatewayClient, entry: OutboxEntry, folder: Any) -> str:
         target = folder / check_server_name(entry.name)
@@ -168,7 +180,15 @@ class IcsFtpsDownloadOperator(BaseOperator):
         else:
             listed = (kept for kept in summary.kept if self._is_returned(kept.name))
             found = sorted(listed, key=lambda kept: (kept.sight.time, kept.record))
-        return [str(archive.path(file)) for file in found]
+        paths = [str(archive.path(file)) for file in found]
+        self._note_lineage(gateway, [file.name for file in found], paths)
+        return paths
+
+    def _note_lineage(self, gateway: GatewayClient, names: list[str], paths: list[str]) -> None:
+        outbox = gateway.settings.outbox
+        self._lineage = Lineage(
+            [at_gateway(gateway.settings, f"{outbox}/{name}") for name in names], [at_path(path) for path in paths]
+        )
 
     def _chooser(self, names: list[str] | None) -> Callable[[str], bool] | None:
         """Return what says which files are dealt with; ``None`` for all."""

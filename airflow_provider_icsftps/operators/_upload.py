@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import (
     Filing,
+    GatewaySettings,
     Goal,
     Outcome,
     Patience,
@@ -23,6 +24,7 @@ from airflow_provider_icsftps.gateway import (
 )
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
+from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
 from airflow_provider_icsftps.operators._paths import as_path
 from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrigger, names_of
 
@@ -91,6 +93,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         self.timeout = timeout
         self.outage_timeout = outage_timeout
         self.icsftps_conn_id = icsftps_conn_id
+        self._lineage = Lineage()
 
     @property
     def _many(self) -> bool:
@@ -106,6 +109,7 @@ class IcsFtpsUploadOperator(BaseOperator):
             outcomes = file_each(gateway, filings, journal, Patience(self.outage_timeout))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
+            self._note_lineage(gateway.settings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
@@ -127,6 +131,14 @@ class IcsFtpsUploadOperator(BaseOperator):
             raise self._too_late(submissions)
         return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), names)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell the OpenLineage provider, if it is installed, what was read and written.
+
+        :param task_instance: Airflow's.
+        """
+        return self._lineage.to_openlineage()
+
     def _wait(
         self,
         context: Context,
@@ -140,6 +152,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         while True:
             try:
                 with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+                    self._note_lineage(gateway.settings, submissions)  # a deferred task goes on in a new process
                     seen = names if names is not None else gateway.outbox_names()
                     answers = conclude(gateway, submissions, goal, seen, read)
             except TransferError as error:
@@ -165,6 +178,12 @@ class IcsFtpsUploadOperator(BaseOperator):
                     timeout=left + GRACE,
                 )
             time.sleep(min(self.poke_interval, left.total_seconds()))
+
+    def _note_lineage(self, settings: GatewaySettings, submissions: list[Submission]) -> None:
+        self._lineage = Lineage(
+            [at_path(submission.source) for submission in submissions],
+            [at_gateway(settings, f"/{submission.service}/{submission.file_name}") for submission in submissions],
+        )
 
     def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
         unproven = [submission for submission in submissions if submission.needs_proof]

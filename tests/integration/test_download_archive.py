@@ -50,9 +50,7 @@ def at(monkeypatch):
     with contextlib.ExitStack() as running:
 
         def make(moment):
-            simulator = GatewaySimulator(
-                clock=SimulatedClock(moment)
-            )  # time does not run backwards in a used directory
+            simulator = GatewaySimulator(clock=SimulatedClock(moment))
             running.enter_context(simulator)
             monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
             return simulator
