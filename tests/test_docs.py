@@ -34,6 +34,7 @@ from airflow_provider_icsftps.get_provider_info import get_provider_info
 from airflow_provider_icsftps.hooks._fields import EXTRAS
 from airflow_provider_icsftps.operators import icsftps as operators
 from airflow_provider_icsftps.sensors import icsftps as sensors
+from airflow_provider_icsftps.triggers import icsftps as triggers
 
 DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -83,11 +84,12 @@ def test_every_verb_of_the_command_line_is_documented():
         assert f"icsftps {command.callback.__name__}" in shown or f"make {command.callback.__name__}" in shown
 
 
-def test_the_quickstart_shows_the_example_dag():
-    source = EXAMPLE.read_text()
-    dag = source.split("# [START manifest_submission]\n")[1].split("# [END manifest_submission]")[0]
-    python = [block.text for block in blocks(ROOT / "docs" / "quickstart.md") if block.language == "python"]
-    (shown,) = [text for text in python if "def manifest_submission" in text]
+@pytest.mark.parametrize(("page", "name"), [("quickstart.md", "manifest_submission"), ("by-event.md", "outbox_events")])
+def test_a_page_shows_its_example_dag(page, name):
+    source = (EXAMPLE.parent / f"{name}.py").read_text()
+    dag = source.split(f"# [START {name}]\n")[1].split(f"# [END {name}]")[0]
+    python = [block.text for block in blocks(DOCS / page) if block.language == "python"]
+    (shown,) = [text for text in python if f"def {name}" in text]
     assert shown.rstrip().endswith(f"\n\n\n{dag.rstrip()}")
     imports = shown.rstrip().removesuffix(dag.rstrip()).rstrip()
     assert imports in source
@@ -324,6 +326,13 @@ def test_every_operator_and_sensor_is_documented(path):
     assert path in {f"{row['Module']}.{row['Class']}" for row in tables(text)[0]}
     for name in kind.template_fields:
         assert f"`{name}`" in text
+
+
+def test_the_doorbells_arguments_are_documented_as_they_are():
+    path, arguments = triggers.IcsFtpsOutboxEventTrigger(pattern="*").serialize()
+    assert f"`{path}`" in section(DOCS / "by-event.md", "## The trigger")
+    shown = {row["Argument"]: row["Default"] for row in table(DOCS / "by-event.md", "## The trigger")}
+    assert shown == {name: "" if name == "pattern" else str(value) for name, value in arguments.items()}
 
 
 def test_what_a_wait_may_wait_for_is_what_the_code_says():

@@ -233,10 +233,21 @@ class OutboxPoll:
             self._ended()
 
     async def _close(self) -> None:
-        if self._working is not None and not self._working.done():
-            await asyncio.wait([self._working])  # cancelling does not end a look in its thread
+        await self._thread_has_ended()
         if self._client is not None:
-            await self._threaded(self._client.close)
+            self._working = asyncio.get_running_loop().run_in_executor(_THREADS, self._client.close)
+            await self._thread_has_ended()
+
+    async def _thread_has_ended(self) -> None:
+        """Wait for what is under way in a thread: cancelling does not end it, and every socket there has its limit."""
+        cancelled = None
+        while self._working is not None and not self._working.done():
+            try:
+                await asyncio.wait([self._working])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def _threaded(self, work: Callable[..., T], *arguments: object) -> T:
         working = self._working = asyncio.get_running_loop().run_in_executor(_THREADS, work, *arguments)
@@ -248,3 +259,12 @@ def _remember_refusal(digest: str, error: LoginRefusedError) -> None:
     for known in [known for known, (moment, _) in _REFUSALS.items() if now - moment > _REFUSAL_LASTS]:
         del _REFUSALS[known]
     _REFUSALS[digest] = now, error
+
+
+def forget_refusal(fields: ConnectionFields) -> None:
+    """
+    Let a refused login be tried again: what it depends on was changed where the fields do not show it.
+
+    :param fields: the connection; the file that it names holds another certificate now.
+    """
+    _REFUSALS.pop(fields.digest, None)

@@ -44,6 +44,7 @@ class World:
         self.use_connection("icsftps_production", simulator.connection())
         simulator.write_credentials(folder)
         simulator.put_in_outbox("notice_1.xml", b"<notice/>")
+        simulator.put_in_outbox("Manifest_departure_response1.xml", b"<receipt/>")
         (folder / "certificate.p12").write_bytes(self.p12)
         (folder / "a.xml").write_bytes(b"<a/>")
         (folder / "manifests").mkdir()
@@ -86,7 +87,7 @@ class World:
         getattr(self, block.language)(block)
 
     def python(self, block: Block) -> None:
-        text = block.text.replace('"/data', f'"{self.folder}')
+        text = block.text.replace('"/data/', f'"{self.folder}/').replace('"/tmp/icsftps', f'"{self.folder}/icsftps')
         value = run_python(text, self.namespace, str(block))
         if isinstance(value, DAG):
             assert DagSerialization.to_dict(value)["dag"]["dag_id"] == value.dag_id

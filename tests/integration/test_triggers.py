@@ -11,7 +11,11 @@ from airflow.triggers.base import BaseTrigger
 from airflow_task import run_trigger
 
 import airflow_provider_icsftps.triggers.icsftps as module
-from airflow_provider_icsftps.triggers.icsftps import IcsFtpsOutboxTrigger, IcsFtpsResponseTrigger
+from airflow_provider_icsftps.triggers.icsftps import (
+    IcsFtpsOutboxEventTrigger,
+    IcsFtpsOutboxTrigger,
+    IcsFtpsResponseTrigger,
+)
 
 SAMPLES = {
     "icsftps_conn_id": "icsftps_default",
@@ -21,6 +25,7 @@ SAMPLES = {
     "until": "accepted",
     "read": ["status_Manifest_a.xml_0.xml"],
     "pattern": "*.xml",
+    "ring_again": 90.0,
 }
 TRIGGERS = [
     cls
@@ -44,7 +49,7 @@ def parameters(cls):
 
 
 def test_there_are_triggers():
-    assert {IcsFtpsOutboxTrigger, IcsFtpsResponseTrigger} <= set(TRIGGERS)
+    assert {IcsFtpsOutboxEventTrigger, IcsFtpsOutboxTrigger, IcsFtpsResponseTrigger} == set(TRIGGERS)
 
 
 @pytest.mark.parametrize("cls", TRIGGERS)

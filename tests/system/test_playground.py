@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from airflow_api import Api, until
 
 ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
-
-
-class Api:
-    """Airflow's REST API, as anybody on the machine sees it in the playground."""
-
-    def __init__(self, port: int) -> None:
-        self.base = f"http://127.0.0.1:{port}"
-        self.token = ""
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            self.base + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-
-def until(what: Callable[[], Any], seconds: float) -> Any:
-    """Return what a call gives once it gives something."""
-    ends = time.monotonic() + seconds
-    while True:
-        try:
-            if found := what():
-                return found
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass
-        assert time.monotonic() < ends, f"not within {seconds} s"
-        time.sleep(0.5)
 
 
 @pytest.fixture
