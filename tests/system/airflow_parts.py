@@ -28,7 +28,7 @@ class Airflow:
     def __init__(self, home: Path, variables: dict[str, str], api: Api) -> None:
         self.home = home
         self.api = api
-        self._variables = variables
+        self.variables = variables
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -36,7 +36,7 @@ class Airflow:
             with (self.home / f"{name}.log").open("ab") as log:
                 self._running[name] = subprocess.Popen(
                     [_AIRFLOW, name, *(["--skip-serve-logs"] if name in _SERVE_LOGS else [])],
-                    env=self._variables,
+                    env=self.variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -74,7 +74,7 @@ class Airflow:
         """All parts, until the end of the block; the ends of their logs come with what fails in it."""
         try:
             subprocess.run(
-                [_AIRFLOW, "db", "migrate"], env=self._variables, capture_output=True, timeout=100, check=True
+                [_AIRFLOW, "db", "migrate"], env=self.variables, capture_output=True, timeout=100, check=True
             )
             self.start(*PARTS)
             until(self.is_healthy, 120)
@@ -87,7 +87,7 @@ class Airflow:
             self.stop(*list(self._running))
 
 
-def airflow_in_parts(home: Path, dags: Path, connection: dict[str, Any]) -> Airflow:
+def airflow_in_parts(home: Path, dags: Path, connection: dict[str, Any], *, parallelism: int = 2) -> Airflow:
     """Airflow on loopback, quick to notice what changes; everybody on this machine is let in."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -99,7 +99,7 @@ def airflow_in_parts(home: Path, dags: Path, connection: dict[str, Any]) -> Airf
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
