@@ -54,6 +54,11 @@ _FIELDS = {
         "description": "Characters, extension included.",
         "schema": {"type": ["integer", "null"], "default": 82, "minimum": 32, "maximum": 255},
     },
+    "sessions": {
+        "label": "Parallel sessions",
+        "description": "At most, for many files; 1 where the gateway allows only one.",
+        "schema": {"type": ["integer", "null"], "default": 4, "minimum": 1, "maximum": 16},
+    },
     "read_only": {
         "label": "Read only",
         "description": "Refuse uploads and deletions. The legacy environment always does.",

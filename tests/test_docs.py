@@ -35,6 +35,7 @@ from airflow_provider_icsftps.hooks._fields import EXTRAS
 from airflow_provider_icsftps.operators import icsftps as operators
 from airflow_provider_icsftps.sensors import icsftps as sensors
 from airflow_provider_icsftps.triggers import icsftps as triggers
+from docs import cli_help
 
 DOCS = ROOT / "docs"
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -82,6 +83,14 @@ def test_every_verb_of_the_command_line_is_documented():
     shown = " ".join(page.read_text() for page in PAGES)
     for command in app.registered_commands:
         assert f"icsftps {command.callback.__name__}" in shown or f"make {command.callback.__name__}" in shown
+
+
+def test_the_help_of_every_verb_is_shown_as_it_is():
+    """`python tests/docs/cli_help.py` pastes it in anew."""
+    page = DOCS / "cli.md"
+    marks = [block.mark.removeprefix("help: ") for block in blocks(page) if block.mark.startswith("help: ")]
+    assert sorted(marks) == cli_help.VERBS
+    assert cli_help.pasted(page.read_text()) == page.read_text()
 
 
 @pytest.mark.parametrize(("page", "name"), [("quickstart.md", "manifest_submission"), ("by-event.md", "outbox_events")])

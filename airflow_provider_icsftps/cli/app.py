@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
+from rich.console import Console
+from rich.logging import RichHandler
 
 from airflow_provider_icsftps import __version__
 from airflow_provider_icsftps.cli.certificate import certificate
 from airflow_provider_icsftps.cli.demo import demo
+from airflow_provider_icsftps.cli.download import download
 from airflow_provider_icsftps.cli.playground import playground
 from airflow_provider_icsftps.cli.simulate import simulate
+from airflow_provider_icsftps.cli.status import status
+from airflow_provider_icsftps.cli.upload import upload
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 
 app = typer.Typer(
@@ -19,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (certificate, demo, playground, simulate):
+for command in (certificate, demo, download, playground, simulate, status, upload):
     app.command()(command)
 
 
@@ -35,6 +41,10 @@ def version(
 
 def run() -> None:
     """Run the command line and end the process with 0 (done), 1 (an error, in one line) or 2 (wrong use)."""
+    # Airflow, once it is imported, logs to standard output, which belongs to what a command has to say
+    ours = logging.getLogger("airflow_provider_icsftps")
+    ours.propagate = False
+    ours.addHandler(RichHandler(logging.WARNING, Console(stderr=True), show_time=False, show_path=False))
     try:
         app()
     except IcsFtpsError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
+    from airflow_provider_icsftps.gateway.fleet import Done, Fleet, FleetCancelledError
     from airflow_provider_icsftps.gateway.journal import Journal
     from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
     from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
@@ -50,6 +51,9 @@ __all__ = [
     "Environment",
     "GatewaySettings",
     # the gateway's verbs
+    "Done",
+    "Fleet",
+    "FleetCancelledError",
     "GatewayClient",
     "OutboxEntry",
     # names and status files
@@ -103,6 +107,7 @@ _NAMES = {
     "batch": ("Outcome", "file_all", "file_each", "submissions_of"),
     "fetching": ("FetchOutcome", "fetch_one", "fetch_or_tell"),
     "filing": ("Filing",),
+    "fleet": ("Done", "Fleet", "FleetCancelledError"),
     "journal": ("Journal",),
     "patience": ("Patience",),
     "names": ("FileNameRule", "upload_name"),

@@ -49,6 +49,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
         do_handshake_on_connect=False,
         suppress_ragged_eofs=False,  # a download that ends without close_notify must be seen
     )
+    session.data = data
     try:
         data.settimeout(session.settings.connect_timeout)
         tune(data)

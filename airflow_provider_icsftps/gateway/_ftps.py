@@ -56,6 +56,10 @@ class FtpsSession(ftplib.FTP_TLS):
         #: Of the last data connection: whether its command was sent, and whether a 1xx reply to it was read.
         self.command_sent = False
         self.transfer_began = False
+        #: The data connection in use, or the last one.
+        self.data: ssl.SSLSocket | None = None
+        #: Whether another thread has broken it off.
+        self.severed = False
         #: Until the gateway says otherwise.
         self.has_mlsd = True
         self._type = ""
@@ -128,13 +132,26 @@ class FtpsSession(ftplib.FTP_TLS):
                 self.getresp()
         self.close()
 
+    def sever(self) -> None:
+        """
+        Break off what another thread is doing; also from a signal handler.
+
+        Whoever waits for a reply, or for the data of a download, gets an error at once. An upload notices before its
+        next block and aborts by itself: shut down from here, it would end with the FIN of a whole file.
+        """
+        self.severed = True
+        for sock, how in ((self.sock, socket.SHUT_RDWR), (self.data, socket.SHUT_RD)):
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, how)  # not SSLSocket's: it takes the TLS state from the other thread
+
     # ------------------------------------------------------------ what ftplib calls
 
     def putline(self, line: str) -> None:
         """Send one line; ftplib's own does not keep names that are no text in the gateway's encoding."""
         if "\r" in line or "\n" in line:
             raise ValueError("a command must not hold line breaks")
-        if self.sock is None:
+        if self.sock is None or self.severed:
             raise EOFError
         self.sock.settimeout(self.timeout)
         self.sock.sendall((line + "\r\n").encode(self.encoding, "surrogateescape"))

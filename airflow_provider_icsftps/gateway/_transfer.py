@@ -12,6 +12,7 @@ Uploads, downloads and listings over one session, and above all how each of them
 from __future__ import annotations
 
 import contextlib
+import errno
 import ftplib
 import logging
 import socket
@@ -114,6 +115,8 @@ class Upload:
     def _send_all(self, data: ssl.SSLSocket, source: Source, tried: str) -> None:
         view = memoryview(bytearray(BLOCK))
         while True:
+            if self.session.severed:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "broken off here")
             try:
                 count = source.readinto(view)
             except (OSError, EOFError) as error:  # EOFError: a compressed file that is cut short

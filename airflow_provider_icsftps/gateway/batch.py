@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,9 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
 )
 from airflow_provider_icsftps.gateway.client import GatewayClient
+from airflow_provider_icsftps.gateway.evidence import Listing
 from airflow_provider_icsftps.gateway.filing import Filer, Filing, measured
+from airflow_provider_icsftps.gateway.fleet import Fleet
 from airflow_provider_icsftps.gateway.journal import Journal
 from airflow_provider_icsftps.gateway.patience import Patience
 from airflow_provider_icsftps.gateway.sources import Measure
@@ -21,6 +24,7 @@ from airflow_provider_icsftps.gateway.submission import Submission
 
 #: What makes two files one filing: service, content, resubmission, own name.
 _Key = tuple[str, str, int, str | None]
+_Unit = dict[_Key, tuple[Filing, Measure]]
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,23 @@ class Outcome:
 
 
 def file_each(
-    gateway: GatewayClient,
+    gateway: GatewayClient | Fleet,
     filings: Sequence[Filing],
     journal: Journal | None = None,
     patience: Patience | None = None,
+    tell: Callable[[Outcome], object] = lambda _: None,
 ) -> list[Outcome]:
     """
-    File many files over one session; equal content for one service is filed once.
+    File many files over one session or several; equal content for one service is filed once.
 
-    A file that fails does not stop the others, unless the gateway itself is gone or does not let us in.
+    A file that fails does not stop the others, unless the gateway itself is gone or does not let us in: then no other
+    is begun, and those that other sessions have begun are brought to their end.
 
-    :param gateway: a client.
+    :param gateway: a client, or a fleet of them.
     :param filings: what to file.
     :param journal: what earlier tries did.
     :param patience: how long a gateway that is away is borne.
+    :param tell: is told each outcome when it is known, by any thread; of equal files one.
     :return: an outcome for each, in their order.
     :raises IcsFtpsError: before anything is sent: the gateway is read-only, a file cannot be read, is empty, or shares
         its name with another.
@@ -74,23 +81,49 @@ def file_each(
     gateway.settings.check_writable()
     measures = [measured(filing) for filing in filings]  # nothing is sent before every file was read
     _check_own_names(filings, measures)
-    filer = Filer(gateway, journal, patience)
-    # equal files are filed under the name that comes first, whatever their order is the next time
-    chosen: dict[_Key, Filing] = {}
-    for filing, size in zip(filings, measures, strict=True):
-        key = _key(filing, size)
-        chosen[key] = min(chosen.get(key, filing), filing, key=lambda equal: equal.base_name)
+    journal, patience, listing = journal or Journal(), patience or Patience(0), Listing()
+    stopped = threading.Event()
+
+    def file_unit(session: GatewayClient, unit: _Unit) -> dict[_Key, Outcome]:
+        done = {}
+        for key, (filing, size) in unit.items():
+            if stopped.is_set():
+                break
+            done[key] = _file(Filer(session, journal, patience, listing), filing, size)
+            tell(done[key])
+            if isinstance(done[key].error, GatewayUnavailableError | LoginRefusedError):
+                stopped.set()
+        return done
+
+    units = _units(filings, measures)
     done: dict[_Key, Outcome] = {}
-    for filing, size in zip(filings, measures, strict=True):
-        key = _key(filing, size)
-        if key not in done:
-            done[key] = _file(filer, chosen[key], size)
-        if isinstance(done[key].error, GatewayUnavailableError | LoginRefusedError):
-            break
+    if isinstance(gateway, Fleet):
+        for result in gateway.run(file_unit, units, look_ahead=len(units) + 1):
+            done |= result.get()
+    else:
+        for unit in units:
+            done |= file_unit(gateway, unit)
     return [
         replace(done.get(_key(filing, size), Outcome(filing)), filing=filing)
         for filing, size in zip(filings, measures, strict=True)
     ]
+
+
+def _units(filings: Sequence[Filing], measures: Sequence[Measure]) -> list[_Unit]:
+    """
+    Put together what one session must file, one after the other: what has the same name.
+
+    Equal files are one filing, under the name that comes first, whatever their order is the next time.
+    """
+    chosen: dict[_Key, tuple[Filing, Measure]] = {}
+    for filing, size in zip(filings, measures, strict=True):
+        key = _key(filing, size)
+        known, _ = chosen.get(key, (filing, size))
+        chosen[key] = (min(known, filing, key=lambda equal: equal.base_name), size)
+    units: dict[_Key | str, _Unit] = {}
+    for key, (filing, size) in chosen.items():
+        units.setdefault(filing.own_name or key, {})[key] = (filing, size)
+    return list(units.values())
 
 
 def _file(filer: Filer, filing: Filing, size: Measure) -> Outcome:
@@ -101,7 +134,7 @@ def _file(filer: Filer, filing: Filing, size: Measure) -> Outcome:
 
 
 def file_all(
-    gateway: GatewayClient,
+    gateway: GatewayClient | Fleet,
     filings: Sequence[Filing],
     journal: Journal | None = None,
     patience: Patience | None = None,
@@ -109,7 +142,7 @@ def file_all(
     """
     File many files; all of them, or an error.
 
-    :param gateway: a client.
+    :param gateway: a client, or a fleet of them.
     :param filings: what to file.
     :param journal: what earlier tries did.
     :param patience: how long a gateway that is away is borne.

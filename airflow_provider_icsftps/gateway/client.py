@@ -97,20 +97,24 @@ class GatewayClient:
         if self.is_open and time.monotonic() - self._opened > SESSION_LIFETIME:
             self.close()
         if self._session is None or not self._session.is_open:
-            self.settings.certificate.check_validity()
-            session = FtpsSession(self.settings)
-            try:
-                session.open()
-            except LoginRefusedError as error:
-                self._refused = error
-                session.close()
-                raise
-            except BaseException:
-                session.close()
-                raise
-            self._session = session
-            self._opened = time.monotonic()
+            self._log_in()
+        if self._session is None:
+            raise AssertionError("a login that did not fail gives a session")
         return self._session
+
+    def _log_in(self) -> None:
+        self.settings.certificate.check_validity()
+        session = self._session = FtpsSession(self.settings)
+        try:
+            session.open()
+        except LoginRefusedError as error:
+            self._refused = error
+            session.close()
+            raise
+        except BaseException:
+            session.close()
+            raise
+        self._opened = time.monotonic()
 
     def _look(self, verb: Callable[[FtpsSession], T]) -> T:
         """Do what changes nothing; once more when the connection had died before."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from dataclasses import dataclass
 
 from airflow_provider_icsftps.exceptions import SubmissionRejectedError
@@ -13,27 +15,67 @@ from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
 from airflow_provider_icsftps.gateway.submission import Evidence, Transfer
 
 
+class Listing:
+    """
+    The newest listing of an outbox, for all sessions that file into one gateway. Safe to use from any thread.
+
+    Whoever asks first lists, and the others wait for it; then each takes what is there.
+    """
+
+    def __init__(self) -> None:
+        self._first = threading.Lock()
+        self._newer = threading.Lock()
+        self._turn = itertools.count(1)
+        self._newest: tuple[int, OutboxNames] | None = None
+
+    def now(self) -> int:
+        """Return a moment: a number that is larger than all before it."""
+        return next(self._turn)
+
+    def names(self, gateway: GatewayClient, since: int) -> OutboxNames:
+        """
+        Return what the outbox held at some moment or later; list it if nobody has since then.
+
+        :param gateway: a client to list with.
+        :param since: what :meth:`now` returned; 0 for any time.
+        """
+        newest = self._newest
+        if newest is None:
+            with self._first:
+                newest = self._newest or self._listed(gateway)
+        if newest[0] < since:
+            newest = self._listed(gateway)
+        return newest[1]  # not self._newest: another session may have put an older one there meanwhile
+
+    def _listed(self, gateway: GatewayClient) -> tuple[int, OutboxNames]:
+        listed = self.now(), gateway.outbox_names()
+        with self._newer:
+            if self._newest is None or self._newest[0] < listed[0]:
+                self._newest = listed
+        return listed
+
+
 class Outbox:
     """
-    The names in the outbox, listed when they are first asked for.
+    The names in the outbox, as one filing sees them.
 
     :param gateway: a client.
+    :param listing: what all filings of a batch share; by default it is this one's alone.
     """
 
-    def __init__(self, gateway: GatewayClient) -> None:
+    def __init__(self, gateway: GatewayClient, listing: Listing | None = None) -> None:
         self._gateway = gateway
-        self._names: OutboxNames | None = None
+        self._listing = listing or Listing()
+        self._since = 0
 
     @property
     def names(self) -> OutboxNames:
         """What the outbox held when it was listed."""
-        if self._names is None:
-            self._names = self._gateway.outbox_names()
-        return self._names
+        return self._listing.names(self._gateway, self._since)
 
     def forget(self) -> None:
-        """List it anew when it is next asked for."""
-        self._names = None
+        """Take no listing that began before now."""
+        self._since = self._listing.now()
 
 
 @dataclass(frozen=True)

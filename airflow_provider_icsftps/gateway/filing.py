@@ -22,7 +22,7 @@ from airflow_provider_icsftps.exceptions import (
     TransferError,
 )
 from airflow_provider_icsftps.gateway.client import GatewayClient
-from airflow_provider_icsftps.gateway.evidence import Gathered, Outbox, gather, rejected
+from airflow_provider_icsftps.gateway.evidence import Gathered, Listing, Outbox, gather, rejected
 from airflow_provider_icsftps.gateway.journal import Journal
 from airflow_provider_icsftps.gateway.names import (
     MAX_GENERATION,
@@ -83,15 +83,20 @@ class Filer:
     :param gateway: a client.
     :param journal: what earlier tries did; by default there were none.
     :param patience: how long a gateway that is away is borne; by default not at all.
+    :param listing: the outbox's listing, if others share it.
     """
 
     def __init__(
-        self, gateway: GatewayClient, journal: Journal | None = None, patience: Patience | None = None
+        self,
+        gateway: GatewayClient,
+        journal: Journal | None = None,
+        patience: Patience | None = None,
+        listing: Listing | None = None,
     ) -> None:
         self.gateway = gateway
         self.journal = journal or Journal()
         self.patience = patience or Patience(0)
-        self.outbox = Outbox(gateway)
+        self.outbox = Outbox(gateway, listing)
 
     def file(self, filing: Filing, size: Measure) -> Submission:
         """
@@ -120,10 +125,11 @@ class Filer:
         """Find the name under which it is filed, or go through its names until it can be sent."""
         generations = 1 if filing.own_name else MAX_GENERATION
         names = [self._name(filing, size, generation) for generation in range(1, generations + 1)]
-        if found := self._filed_already(filing, size, names):
+        seen: dict[str, Gathered] = {}  # evidence is gathered once an attempt, not once for each question
+        if found := self._filed_already(filing, size, names, seen):
             return found
         for name in names:
-            submission = self._attempt_name(filing, size, name)
+            submission = self._attempt_name(filing, size, name, seen)
             if submission is not None:
                 return submission
         raise NameAlreadyUsedError(
@@ -131,7 +137,9 @@ class Filer:
             f"refused; nothing more was sent. Find out why; to try again, set resubmission={filing.resubmission + 1}"
         )
 
-    def _filed_already(self, filing: Filing, size: Measure, names: list[str]) -> Submission | None:
+    def _filed_already(
+        self, filing: Filing, size: Measure, names: list[str], seen: dict[str, Gathered]
+    ) -> Submission | None:
         """
         Find a name of this filing that is proven to be filed: a later generation, or another stem.
 
@@ -142,16 +150,16 @@ class Filer:
             key = upload_key(filing.scope, filing.service, size.sha256, filing.resubmission)
             others = names_with_key(self.outbox.names, filing.service, key)
         for name in dict.fromkeys([*names, *others]):
-            gathered = self._gather(filing, size, name)
+            gathered = seen[name] = self._gather(filing, size, name)
             verdict = judge(gathered.evidence)
             if verdict.is_filed and (verdict is not Verdict.UNPROVEN or name not in names):
                 log.info("%s as /%s/%s: %s", filing.label, filing.service, name, verdict.value)
                 return self._submission(filing, size, name, gathered.evidence.transfer, verdict)
         return None
 
-    def _attempt_name(self, filing: Filing, size: Measure, name: str) -> Submission | None:
+    def _attempt_name(self, filing: Filing, size: Measure, name: str, seen: dict[str, Gathered]) -> Submission | None:
         """Do what the table says about one name; ``None`` sends the caller to the next generation."""
-        gathered = self._gather(filing, size, name)
+        gathered = seen.get(name) or self._gather(filing, size, name)
         verdict = judge(gathered.evidence)
         refusal: GatewayRefusedError | None = None
         if verdict is Verdict.SEND:
@@ -163,6 +171,7 @@ class Filer:
                 refusal = error
             # the name may have been used: look again, and let the table decide what that means
             self.outbox.forget()
+            seen.clear()
             gathered = self._gather(filing, size, name)
             verdict = judge(replace(gathered.evidence, name_reused=True))
         log.info("%s as /%s/%s: %s", filing.label, filing.service, name, verdict.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 
@@ -12,12 +14,16 @@ class Journal:
     A transfer is noted as :attr:`Transfer.KILLED` *before* its first command is sent, and noted again with its end.
     So what a killed process leaves behind says "started, and nothing more".
 
+    Safe to use from any thread: :meth:`load` and :meth:`store` are called by one at a time. What is behind them need
+    not be made for threads; Airflow's task state store speaks through the one channel that a task's process has.
+
     :param complete: whether a name without an entry was never sent. ``False`` when there may have been an earlier try
         of which no journal is left (Airflow before 3.3, or a state store that was emptied): then nothing is known.
     """
 
     def __init__(self, *, complete: bool = True) -> None:
         self.complete = complete
+        self._lock = threading.Lock()
         self._entries: dict[str, dict[str, str]] = {}
 
     def load(self, file_name: str) -> dict[str, str] | None:
@@ -36,12 +42,12 @@ class Journal:
         :param sha256: of the content.
         :param transfer: how it stands.
         """
-        self.store(file_name, {"sha256": sha256, "transfer": transfer.value})
+        with self._lock:
+            self.store(file_name, {"sha256": sha256, "transfer": transfer.value})
 
     def knows(self, file_name: str, sha256: str) -> bool:
         """Say whether this content was sent under this name, as far as the journal goes."""
-        entry = self.load(file_name)
-        return entry is not None and entry["sha256"] == sha256
+        return self._entry(file_name, sha256) is not None
 
     def transfer(self, file_name: str, sha256: str) -> Transfer:
         """
@@ -50,7 +56,12 @@ class Journal:
         :param file_name: the name at the gateway.
         :param sha256: of the content.
         """
-        entry = self.load(file_name)
-        if entry is not None and entry["sha256"] == sha256:
+        entry = self._entry(file_name, sha256)
+        if entry is not None:
             return Transfer(entry["transfer"])
         return Transfer.NONE if self.complete else Transfer.KILLED
+
+    def _entry(self, file_name: str, sha256: str) -> dict[str, str] | None:
+        with self._lock:
+            entry = self.load(file_name)
+        return entry if entry is not None and entry["sha256"] == sha256 else None

@@ -63,12 +63,14 @@ class OutboxNames(Set[str]):
         :param service: the service folder of the upload.
         :param file_name: the uploaded file's name, extension included.
         """
-        if self._by_stem is None:
-            self._by_stem = {}
+        by_stem = self._by_stem
+        if by_stem is None:
+            by_stem = {}
             for name in self._names:
                 for stem in _stems(name):
-                    self._by_stem.setdefault(stem, []).append(name)
-        return self._by_stem.get(_stem(service, file_name), [])
+                    by_stem.setdefault(stem, []).append(name)
+            self._by_stem = by_stem  # at its end: other threads take what is there for all there is
+        return by_stem.get(_stem(service, file_name), [])
 
 
 def _stem(service: str, file_name: str) -> str:

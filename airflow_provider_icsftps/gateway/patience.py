@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ class Patience:
     A success in between (:meth:`renew`) begins it anew. What is not retryable, a refused login above all, is never
     borne.
 
+    Parallel sessions share one: the limit counts from the first failure after the last success of any of them, and who
+    fails while another one pauses joins that pause. So an outage is waited for once, in one rhythm.
+
     :param seconds: how long failures in a row may last; 0 bears none.
     :param sleep: how to wait.
     :param clock: seconds from anywhere, never going back.
@@ -38,11 +42,15 @@ class Patience:
         self._clock = clock
         self._since: float | None = None
         self._failures = 0
+        self._lock = threading.Lock()
+        self._pausing = 0
+        self._ends = 0.0
 
     def renew(self) -> None:
         """Forget the failures so far."""
-        self._since = None
-        self._failures = 0
+        with self._lock:
+            self._since = None
+            self._failures = 0
 
     def bear(self, error: IcsFtpsError) -> None:
         """
@@ -51,12 +59,26 @@ class Patience:
         :param error: the failure.
         :raises IcsFtpsError: the failure itself, when it will not pass or has lasted too long.
         """
+        with self._lock:
+            pause = self._pause(error)
+            self._pausing += 1
+        try:
+            self._sleep(pause)
+        finally:
+            with self._lock:
+                self._pausing -= 1
+
+    def _pause(self, error: IcsFtpsError) -> float:
+        """Return the seconds to pause, or raise the error."""
         now = self._clock()
         self._since = now if self._since is None else self._since
         left = self._since + self.seconds - now
         if not error.retryable or left <= 0:
             raise error
-        pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE, left)
+        if self._pausing:
+            return max(0.0, self._ends - now)
+        pause: float = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE, left)
         self._failures += 1
+        self._ends = now + pause
         log.warning("Failure %d in a row, the next attempt in %.0f s: %s", self._failures, pause, error)
-        self._sleep(pause)
+        return pause

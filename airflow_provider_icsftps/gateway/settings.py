@@ -12,6 +12,8 @@ from airflow_provider_icsftps.gateway.certificates import ClientCertificate
 from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, FileNameRule, check_folder
 
 DEFAULT_PORT = 6381
+#: More would be rude to a gateway that many share.
+MAX_SESSIONS = 16
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class GatewaySettings:
     :param data_ports: first and last passive data port; a gateway that names another is not followed. By default
         every port is.
     :param encoding: of names on the control connection and in listings.
+    :param sessions: how many sessions there may be at a time for many files, 1 to 16.
     :raises ConfigurationError: when a value makes no sense.
     :raises CertificateError: when the certificate is not for the environment, or gives no username and none was
         given.
@@ -87,6 +90,7 @@ class GatewaySettings:
     read_only: bool = False
     data_ports: tuple[int, int] | None = None
     encoding: str = "utf-8"
+    sessions: int = 4
 
     def __post_init__(self) -> None:
         """Fill in what follows from the environment and the certificate, and check the rest."""
@@ -124,6 +128,8 @@ class GatewaySettings:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
         if not _is_text_encoding(self.encoding):
             raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
+        if not 1 <= self.sessions <= MAX_SESSIONS:
+            raise ConfigurationError(f"sessions is {self.sessions}; it must be 1 to {MAX_SESSIONS}")
         if self.data_ports and not 0 < self.data_ports[0] <= self.data_ports[1] < 65536:
             raise ConfigurationError(f"Data ports {self.data_ports[0]}-{self.data_ports[1]} are no port range")
 

@@ -55,6 +55,7 @@ def _to_settings(connection: ConnectionFields) -> GatewaySettings:
         read_only=_flag(extra, "read_only"),
         data_ports=_ports(extra),
         encoding=str(extra.get("encoding", "utf-8")),
+        sessions=_whole(extra, "sessions", GatewaySettings.sessions),
         **{name: _number(extra, name) for name in _TIMEOUTS if name in extra},
     )
 

@@ -31,6 +31,7 @@ EXTRAS = frozenset(
         "file_name_characters",
         "file_name_max_length",
         "encoding",
+        "sessions",
     }
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
-from airflow_provider_icsftps.gateway import GatewayClient, GatewaySettings
+from airflow_provider_icsftps.gateway import Fleet, GatewayClient, GatewaySettings
 from airflow_provider_icsftps.hooks._connection import to_settings
 from airflow_provider_icsftps.hooks._fields import read_fields
 
@@ -46,6 +46,10 @@ class IcsFtpsHook(BaseHook):
     def get_conn(self) -> GatewayClient:
         """Return a client, not yet connected; use it in a ``with`` block."""
         return GatewayClient(self.get_settings())
+
+    def get_fleet(self) -> Fleet:
+        """Return as many clients as the connection allows, not yet connected; use it in a ``with`` block."""
+        return Fleet(self.get_settings())
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in and list the outbox, with short time limits: the Test button runs this in the API server."""

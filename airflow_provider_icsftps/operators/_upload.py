@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import (
     Filing,
+    Fleet,
     GatewaySettings,
     Goal,
     Outcome,
@@ -31,7 +32,7 @@ from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrig
 
 class IcsFtpsUploadOperator(BaseOperator):
     """
-    File one file or many, each exactly once, over one session.
+    File one file or many, each exactly once, over as many sessions as the connection allows (its extra ``sessions``).
 
     Each file gets a name that follows from the DAG run, the service and the file's content, so a retry finds what it
     filed before instead of filing it again (docs/exactly-once.md). A corrected file has another content, hence
@@ -94,6 +95,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         self.outage_timeout = outage_timeout
         self.icsftps_conn_id = icsftps_conn_id
         self._lineage = Lineage()
+        self._fleet: Fleet | None = None
 
     @property
     def _many(self) -> bool:
@@ -101,20 +103,26 @@ class IcsFtpsUploadOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """File what is not filed yet, wait if asked to, and return a submission for each file."""
-        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_fleet() as fleet:
+            self._fleet = fleet
             filings = [self._filing(source, context) for source in (self.source if self._many else [self.source])]
             if self.wait_until is not None:
                 Goal(self.wait_until)
             journal = TaskJournal(context.get("task_state_store"), context["ti"].try_number)
-            outcomes = file_each(gateway, filings, journal, Patience(self.outage_timeout))
+            outcomes = file_each(fleet, filings, journal, Patience(self.outage_timeout, sleep=fleet.pause))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
-            self._note_lineage(gateway.settings, submissions)
+            self._note_lineage(fleet.settings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
         return self._wait(context, submissions, Goal(until), deadline, set())
+
+    def on_kill(self) -> None:
+        """Break off what is being sent, so that the gateway cannot take a part of it for whole."""
+        if self._fleet is not None:
+            self._fleet.cancel()
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """

@@ -60,8 +60,12 @@ class ControlConnection(TransferringConnection):
 
     def handle(self) -> None:
         """Greet the client, or send it away."""
+        full = self.gateway.too_many_sessions()
         if self.gateway.window == "421" or self.gateway.faults.take("busy_421") is not None:
             self.respond("421 Service not available, try again later.")
+            self.close_when_done()
+        elif full is not None and full.startswith("421"):
+            self.respond(full)
             self.close_when_done()
         else:
             super().handle()
@@ -83,11 +87,13 @@ class ControlConnection(TransferringConnection):
     def close(self) -> None:
         """End the connection, and with it a transfer."""
         if not self._closed:
+            self.gateway.witness.count("closed")
             self.bare_end = self.bare_end or self.gateway.faults.take("no_close_notify") is not None
             self._drop_waiting()
             for descriptor in self.held_open:
                 os.close(descriptor)
             self.held_open.clear()
+            self.gateway.sessions.discard(self.number)
         super().close()
         self.close_file()
 
@@ -125,7 +131,7 @@ class ControlConnection(TransferringConnection):
 
     def found_terminator(self) -> None:
         """Handle a command, perhaps late."""
-        fault = self.gateway.faults.take("slow_replies")
+        fault = self.gateway.faults.take("slow_replies", self.number)
         if fault is None:
             super().found_terminator()
             return
@@ -181,7 +187,13 @@ class ControlConnection(TransferringConnection):
             super().ftp_PASS(line)
             return
         refusal = self.gateway.refusal(self._fingerprint, self.username, line)
+        full = self.gateway.too_many_sessions()
+        if refusal is None and full is not None:
+            self.username = ""
+            self.respond(full)
+            return
         if refusal is None:
+            self.gateway.sessions.add(self.number)
             self.gateway.witness.count("logins")
             self.handle_auth_success(str(self.gateway.storage.home(self.username)), "", "Login successful.")
             return

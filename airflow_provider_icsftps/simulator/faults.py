@@ -51,9 +51,26 @@ class Faults:
         """Answer a new connection with 421 and close it."""
         self._switch_on("busy_421", times)
 
-    def slow_replies(self, seconds: float, times: int | None = None) -> None:
-        """Wait before handling a command."""
-        self._switch_on("slow_replies", times, seconds=seconds)
+    def limit_sessions(self, count: int, reply: str = "530 Too many sessions.", times: int | None = None) -> None:
+        """
+        Let no more sessions in at a time.
+
+        :param count: how many may be logged in.
+        :param reply: what the next one is told: 421 and it is sent away at once, anything else and its login is
+            refused (not counted against the account's lock).
+        :param times: how often.
+        """
+        self._switch_on("limit_sessions", times, count=count, reply=reply)
+
+    def slow_replies(self, seconds: float, times: int | None = None, *, connection: int | None = None) -> None:
+        """
+        Wait before handling a command.
+
+        :param seconds: how long.
+        :param times: how often.
+        :param connection: only on this control connection, by its number in the transcript.
+        """
+        self._switch_on("slow_replies", times, seconds=seconds, only=connection)
 
     def slow_completion(self, seconds: float, times: int | None = 1) -> None:
         """Wait between the end of a transfer and the reply that confirms it."""
@@ -163,16 +180,17 @@ class Faults:
         with self._lock:
             return list(self._active.values())
 
-    def take(self, name: str) -> dict[str, Any] | None:
+    def take(self, name: str, connection: int | None = None) -> dict[str, Any] | None:
         """
         Use up one occurrence of a fault; the gateway calls this where the fault would happen.
 
         :param name: as :class:`Fault` has it.
+        :param connection: on which control connection, for a fault that may be of one alone.
         :return: its values, or ``None`` when it is not switched on.
         """
         with self._lock:
             fault = self._active.get(name)
-            if fault is None:
+            if fault is None or fault.values.get("only") not in {None, connection}:
                 return None
             if fault.skip:
                 self._active[name] = replace(fault, skip=fault.skip - 1)

@@ -52,6 +52,8 @@ class Gateway:
         self.witness = Witness()
         self.window: Window | None = None
         self.lock = threading.RLock()
+        #: Numbers of the control connections that are logged in; the server's thread alone uses it.
+        self.sessions: set[int] = set()
         self._answering = Answering(storage, rule, clock, faults)
         self._rejections: list[RejectionRule] = []
         self._responses: list[tuple[RejectionRule, int]] = []
@@ -266,6 +268,14 @@ class Gateway:
             if refusal is None and self.faults.take("refuse_login") is not None:
                 return "Login incorrect."
             return refusal
+
+    def too_many_sessions(self) -> str | None:
+        """Return what a further session is told; ``None`` when it is welcome."""
+        for fault in self.faults.active:
+            if fault.name == "limit_sessions" and len(self.sessions) >= fault.values["count"]:
+                self.faults.take(fault.name)
+                return str(fault.values["reply"])
+        return None
 
     def outbox(self, username: str) -> list[str]:
         """

@@ -37,6 +37,7 @@ class ConnectionCounts:
     How many connections there were so far.
 
     :param accepted: control connections.
+    :param closed: those of them that have ended, whoever ended them.
     :param logins: successful ones.
     :param data: data connections whose TLS handshake succeeded.
     :param data_reused: those of them that resumed the control connection's TLS session.
@@ -44,10 +45,16 @@ class ConnectionCounts:
     """
 
     accepted: int = 0
+    closed: int = 0
     logins: int = 0
     data: int = 0
     data_reused: int = 0
     listings: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many control connections are open now."""
+        return self.accepted - self.closed
 
 
 class Witness:

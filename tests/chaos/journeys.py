@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,13 +44,13 @@ class FileStore:
             return {}
 
 
-def one_try(path: str, number: int, store: str | None, run_id: str, resubmission: int) -> str:
-    """What one try of the task does; runs in this process or in one that is killed."""
+def one_try(source: str | list[str], number: int, store: str | None, run_id: str, resubmission: int) -> Any:
+    """What one try of the task does, for one file or a list; runs in this process or in one that is killed."""
     from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
 
     operator = IcsFtpsUploadOperator(
         task_id="file",
-        source=path,
+        source=source,
         service="Manifest",
         wait_until="accepted",
         poke_interval=0.02,
@@ -59,7 +60,7 @@ def one_try(path: str, number: int, store: str | None, run_id: str, resubmission
     )
     ti = SimpleNamespace(dag_id="dag", task_id="file", run_id=run_id, try_number=number, xcom_push=lambda *_: None)
     context = {"ti": ti} | ({"task_state_store": FileStore(store)} if store else {})
-    return str(operator.execute(context)["file_name"])
+    return operator.execute(context)
 
 
 @dataclass(frozen=True)
@@ -70,22 +71,22 @@ class Ended:
     :param error: the name of the error that failed the task; empty when it succeeded.
     :param message: its words.
     :param tries: how many tries it took.
-    :param filed: how often the gateway took the whole content for a filing.
+    :param filed: how often the gateway took each whole content for a filing.
     :param struck: how many faults struck.
     """
 
     error: str
     message: str
     tries: int
-    filed: int
+    filed: tuple[int, ...]
     struck: int
 
     @property
     def verdict(self) -> str:
-        """``filed once``, ``filed twice``, ``stopped`` (with a named error, not filed) or ``lost``."""
-        if self.filed > 1:
+        """``filed once`` (each), ``filed twice`` (any), ``stopped`` (with a named error, not all filed) or ``lost``."""
+        if max(self.filed) > 1:
             return "filed twice"
-        if self.filed == 1:
+        if min(self.filed) == 1:
             return "filed once"
         return "stopped" if self.error in {"AirflowFailException", "NamedError"} else "lost"
 
@@ -104,20 +105,24 @@ def journey(
     *,
     durable: bool = True,
     size: int = 120_000,
+    files: int = 1,
 ) -> Ended:
     """
-    File one manifest and try again as Airflow does, until it ends.
+    File one manifest, or many over parallel sessions, and try again as Airflow does, until it ends.
 
     :param relayed: a gateway behind a relay; the Airflow connection leads through the relay.
     :param folder: for the file and the store.
     :param number: makes the content and the run unlike all others.
     :param faults: what happens on the way; the action ``kill`` kills the process of the try.
     :param durable: whether a state store outlives a try.
-    :param size: of the manifest, in bytes.
+    :param size: of each manifest, in bytes.
+    :param files: how many.
     """
-    content = manifest(number, size)
-    path = folder / f"{number}.xml"
-    path.write_bytes(content)
+    contents = [manifest(f"{number}-{n}", size) for n in range(files)]
+    paths = [folder / f"{number}-{n}.xml" for n in range(files)]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    source = [str(path) for path in paths] if files > 1 else str(paths[0])
     store = str(folder / f"{number}.json") if durable else None
     before = len(relayed.simulator.uploads)
     relayed.relay.reset()
@@ -129,7 +134,7 @@ def journey(
     error = message = ""
     tries = 0
     for tries in range(1, TRIES + 1):
-        arguments = (str(path), tries, store, number, 0)
+        arguments = (source, tries, store, number, 0)
         if kills and not switch.is_set():
             outcome = run_in_worker(one_try, *arguments, kill_on=switch)
             error, message = ("Killed", "") if outcome.killed else (outcome.error_name, outcome.message)
@@ -138,16 +143,16 @@ def journey(
         relayed.relay.end_stalls()
         if not error or error == "AirflowFailException":
             break
-    sha256 = hashlib.sha256(content).hexdigest()
-    filed = [u for u in relayed.simulator.uploads[before:] if u.filed and u.sha256 == sha256]
+    filed = Counter(upload.sha256 for upload in relayed.simulator.uploads[before:] if upload.filed)
     struck = sum(bool(fault.struck) for fault in planned)
-    for leftover in (path, Path(store) if store else path):
+    for leftover in (*paths, *([Path(store)] if store else [])):
         with suppress(FileNotFoundError):
             leftover.unlink()
-    return Ended(error, message, tries, len(filed), struck)
+    counts = tuple(filed[hashlib.sha256(content).hexdigest()] for content in contents)
+    return Ended(error, message, tries, counts, struck)
 
 
-def _in_this_process(function: Callable[..., str], *arguments: Any) -> tuple[str, str]:
+def _in_this_process(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]:
     try:
         function(*arguments)
     except Exception as error:

@@ -1,9 +1,9 @@
 """
 Random faults for as long as one likes: ``python tests/chaos/long_run.py N SEED``, or ``make chaos N=500 SEED=1``.
 
-Each scenario files one manifest with one to three faults on the way (cuts, stalls, kills of the task's process), over a
-gateway that treats cut copies in one of the three ways, with and without a journal. The last line sums up; the exit
-code is 1 when anything was filed twice or lost.
+Each scenario files one manifest, or six over parallel sessions, with one to three faults on the way (cuts, stalls,
+kills of the task's process), over a gateway that treats cut copies in one of the three ways, with and without a
+journal. The last line sums up; the exit code is 1 when anything was filed twice or lost.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from relay import Action, Cut, Stall
 from relayed import Relayed, gateway_behind_relay
 
 MODES = ("discard", "keep", "accept")
+#: One file in one session, or many in parallel ones.
+BATCHES = (1, 6)
 ACTIONS: tuple[Action | str, ...] = (Cut("rst"), Cut("fin"), Cut("rst", everywhere=True), Stall(), "kill")
 
 
@@ -43,26 +45,30 @@ def run(count: int, seed: int, folder: Path, tell: bool = False) -> Counter[str]
             )
             for mode in MODES
         }
-        points = {mode: _points(gateway, folder) for mode, gateway in gateways.items()}
+        points = {
+            (mode, files): _points(gateway, folder, files) for mode, gateway in gateways.items() for files in BATCHES
+        }
         for number in range(count):
             mode = draw.choice(MODES)
-            faults = [(draw.choice(points[mode]), draw.choice(ACTIONS)) for _ in range(draw.randint(1, 3))]
+            files = draw.choice(BATCHES)
+            faults = [(draw.choice(points[mode, files]), draw.choice(ACTIONS)) for _ in range(draw.randint(1, 3))]
             durable = draw.random() < 0.7
             size = draw.choice((200, 20_000, 120_000))
             gateway = _chosen(gateways[mode])
-            end = journey(gateway, folder, f"s{seed}n{number}", faults, durable=durable, size=size)
+            end = journey(gateway, folder, f"s{seed}n{number}", faults, durable=durable, size=size, files=files)
             ends[end.verdict] += 1
             if tell and end.verdict != "filed once":
-                _show(number, mode, durable, faults, end)
+                _show(number, mode, durable, files, faults, end)
     return ends
 
 
-def _points(gateway: Relayed, folder: Path) -> list[object]:
+def _points(gateway: Relayed, folder: Path, files: int) -> list[object]:
     _chosen(gateway)
-    path = folder / "clean.xml"
-    path.write_bytes(manifest("clean", 120_000))
+    paths = [folder / f"clean-{files}-{n}.xml" for n in range(files)]
+    for path in paths:
+        path.write_bytes(manifest(path.name, 120_000))
     gateway.relay.reset()
-    one_try(str(path), 1, None, "clean", 0)
+    one_try([str(path) for path in paths] if files > 1 else str(paths[0]), 1, None, "clean", 0)
     return list(gateway.relay.cut_points())
 
 
@@ -72,11 +78,10 @@ def _chosen(gateway: Relayed) -> Relayed:
     return gateway
 
 
-def _show(number: int, mode: str, durable: bool, faults: list[tuple[object, object]], end: Ended) -> None:
+def _show(number: int, mode: str, durable: bool, files: int, faults: list[tuple[object, object]], end: Ended) -> None:
     what = "; ".join(f"{place} {action}" for place, action in faults)
-    print(
-        f"{number}: {end.verdict} [{mode}, {'journal' if durable else 'no journal'}] {what}: {end.error} {end.message}"
-    )
+    how = f"{mode}, {'journal' if durable else 'no journal'}, {files} file{'s' * (files > 1)}"
+    print(f"{number}: {end.verdict} [{how}] {what}: {end.error} {end.message}")
 
 
 def summary(ends: Counter[str]) -> str:

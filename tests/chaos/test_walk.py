@@ -77,6 +77,25 @@ def test_a_kill_and_a_stall_at_a_sample_of_points_end_well(action, gateway_of, t
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("action", [Cut("rst"), "kill"], ids=["cut", "kill"])
+def test_a_fault_at_a_sample_of_points_in_four_sessions_ends_well(action, gateway_of, tmp_path):
+    """What was cut in one session is decided by evidence while the others go on filing."""
+    paths = [tmp_path / f"clean-{n}.xml" for n in range(6)]
+    for path in paths:
+        path.write_bytes(manifest(path.name, 120_000))
+    gateway_of.relay.reset()
+    one_try([str(path) for path in paths], 1, None, "clean", 0)
+    points = gateway_of.relay.cut_points()
+    assert len({str(point).split("/")[1] for point in points if isinstance(point, Control)}) > 3
+    well_ended(
+        {
+            str(point): journey(gateway_of, tmp_path, f"fleet-{n}", [(point, action)], files=6)
+            for n, point in enumerate(points[7 :: len(points) // 3])
+        }
+    )
+
+
+@pytest.mark.timeout(400)
 def test_random_faults_file_nothing_twice_and_lose_nothing(tmp_path, identities, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", "")
     for mode in MODES:

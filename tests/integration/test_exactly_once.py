@@ -200,17 +200,25 @@ class TestOverTries:
 
 
 class TestBatch:
-    def test_of_200_files_the_117th_breaks_and_the_first_116_are_not_sent_again(self, connection, simulator, tmp_path):
-        paths = []
-        for number in range(200):
-            paths.append(tmp_path / f"{number:03}.xml")
-            paths[-1].write_bytes(b"<m>%d</m>" % number)
+    @pytest.fixture
+    def paths(self, tmp_path):
+        paths = [tmp_path / f"{number:03}.xml" for number in range(200)]
+        for number, path in enumerate(paths):
+            path.write_bytes(b"<m>%d</m>" % number)
+        return paths
+
+    def test_over_one_session_the_117th_breaks_and_the_first_116_are_not_sent_again(
+        self, simulator, paths, monkeypatch
+    ):
+        values = simulator.connection()
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(values | {"extra": values["extra"] | {"sessions": 1}})
+        )
         store = StateStore()
-        operator = upload(paths, outage_timeout=0)
         given = context(store=store)
         simulator.faults.drop_control_before_226(skip=116)
         with pytest.raises(GatewayUnavailableError, match=r"116 of 200 files are filed\. .*116\.xml"):
-            operator.execute(given)
+            upload(paths, outage_timeout=0).execute(given)
         outcomes = given["ti"].pushed["outcomes"]
         assert [outcome["state"] for outcome in outcomes] == ["filed"] * 116 + ["failed"] + ["not tried"] * 83
         submissions = upload(paths).execute(context(try_number=2, store=store))
@@ -218,6 +226,28 @@ class TestBatch:
         names = [record.file_name for record in simulator.uploads if record.filed]
         assert len(names) == len(set(names)) == 200
         assert names[:116] == [s["file_name"] for s in submissions[:116]]
+        assert simulator.connections.logins == 2
+
+    def test_over_four_sessions_one_breaks_and_what_is_filed_is_not_sent_again(self, connection, simulator, paths):
+        store = StateStore()
+        given = context(store=store)
+        simulator.faults.drop_control_before_226(skip=116)
+        with pytest.raises(GatewayUnavailableError, match=r"of 200 files are filed\."):
+            upload(paths, outage_timeout=0).execute(given)
+        states = [outcome["state"] for outcome in given["ti"].pushed["outcomes"]]
+        assert states.count("failed") == 1
+        assert 116 <= states.count("filed") <= 119  # the others bring to its end what they have begun
+        submissions = upload(paths).execute(context(try_number=2, store=store))
+        assert [s["source"] for s in submissions] == [str(path) for path in paths]
+        names = [record.file_name for record in simulator.uploads if record.filed]
+        assert len(names) == len(set(names)) == 200
+
+    def test_with_patience_a_broken_session_stops_nothing(self, connection, simulator, paths):
+        simulator.faults.drop_control_before_226(skip=50)
+        submissions = upload(paths).execute(context())
+        assert [s["source"] for s in submissions] == [str(path) for path in paths]
+        names = [record.file_name for record in simulator.uploads if record.filed]
+        assert len(names) == len(set(names)) == 200
 
 
 both = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])

@@ -7,7 +7,6 @@ import grp
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,33 +15,14 @@ import time
 from pathlib import Path
 from typing import Self
 
+from processes import end, free_port
+
 sys.path.append(str(Path(__file__).parents[1] / "hostile"))  # the certificates are the same as there
 
 from throwaway_pki import ThrowawayPki
 
 PASSWORD = "kodeord-7391"
 INSTALL = "run tests/interop/install_servers.sh as root"
-
-
-def free_port(host: str) -> int:
-    """A port where nobody listens just now."""
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        return int(sock.getsockname()[1])
-
-
-def descendants(pid: int) -> list[int]:
-    """Children and their children; vsftpd's sessions leave the process group."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
-    found, todo = [], [pid]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
-    return found
 
 
 class RealServer:
@@ -136,15 +116,8 @@ class RealServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        process = self._process
-        if process is not None:
-            ours = [process.pid, *descendants(process.pid)]
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                for pid in ours:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(2)
+        if self._process is not None:
+            end(self._process, 2)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait_for_greeting(self, process: subprocess.Popen[bytes]) -> None:

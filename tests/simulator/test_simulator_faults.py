@@ -33,7 +33,7 @@ def raw_retr(client: Client, command: str) -> tuple[bytes, bool]:
 
 
 def test_every_fault_has_a_name_and_says_what_it_does():
-    assert len(Faults.names()) == 17
+    assert len(Faults.names()) == 18
     for name in Faults.names():
         assert getattr(Faults, name).__doc__
 
@@ -68,6 +68,30 @@ def test_busy_421(sim):
         with pytest.raises(ftplib.error_temp, match="421"):
             connect(sim)
     connect(sim).quit()
+
+
+@pytest.mark.parametrize("reply", ["530 Too many sessions.", "421 Too many connections."])
+def test_limit_sessions(sim, reply):
+    sim.faults.limit_sessions(2, reply)
+    first, second = connect(sim), connect(sim)
+    with pytest.raises((ftplib.error_perm, ftplib.error_temp), match=reply):
+        connect(sim)
+    second.quit()
+    connect(sim).quit()
+    first.quit()
+
+
+def test_slow_replies_of_one_connection(sim, client):
+    number = sim.connections.accepted
+    sim.faults.slow_replies(0.2, connection=number)
+    other = connect(sim)
+    begun = time.monotonic()
+    other.voidcmd("NOOP")
+    assert time.monotonic() - begun < 0.15
+    begun = time.monotonic()
+    client.voidcmd("NOOP")
+    assert time.monotonic() - begun >= 0.2
+    other.quit()
 
 
 def test_slow_replies(sim, client):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ftplib
 import socket
 import ssl
+import time
 import warnings
 
 import pytest
@@ -204,3 +205,17 @@ def test_passwords_are_starred_in_the_transcript(sim):
     lines = [str(entry) for entry in sim.transcript]
     assert any("PASS ****" in line for line in lines)
     assert not any(sim.default_client.password in line for line in lines)
+
+
+def test_connections_that_are_open_are_counted_however_they_end(sim):
+    polite, rude = connect(sim), connect(sim)
+    stranger = socket.create_connection((sim.host, sim.port), timeout=5)
+    stranger.recv(100)
+    assert (sim.connections.accepted, sim.connections.open) == (3, 3)
+    polite.quit()
+    rude.close()
+    stranger.close()
+    ends = time.monotonic() + 5
+    while sim.connections.open and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert (sim.connections.accepted, sim.connections.closed, sim.connections.open) == (3, 3, 0)

@@ -1,111 +1,130 @@
-"""Airflow in parts that can be killed and started again one by one: database, API server, scheduler and so on."""
+"""A real Airflow of several processes, on loopback, under one folder; it is ended whatever happens."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from airflow_api import Api, until
+from airflow_api import Api
+from processes import end, free_port, kill, send
 
 from airflow_provider_icsftps.cli.airflow_home import environment
 
-PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_SERVE_LOGS = {"scheduler", "triggerer"}  # on ports of their own, which others on this machine may have
-_AIRFLOW = shutil.which("airflow", path=str(Path(sys.executable).parent)) or "airflow"
+DAGS = Path(__file__).parent / "dags"
+_SECONDS_TO_STOP = 20
+_TAIL = 3_000
+_TASK_LOGS = 5
+
+
+class Part:
+    """
+    One of Airflow's processes, with what it starts.
+
+    :param arguments: of the ``airflow`` command.
+    :param log: where it writes what it says.
+    :param variables: its environment.
+    """
+
+    def __init__(self, arguments: tuple[str, ...], log: Path, variables: dict[str, str]) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *arguments],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kill it with everything below it."""
+        kill(self.process)
+
+    def pause(self) -> None:
+        """Let it stand still."""
+        send(signal.SIGSTOP, self.process)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        send(signal.SIGCONT, self.process)
+
+    def said(self) -> str:
+        """What it has written so far."""
+        return self.log.read_text(errors="replace")
 
 
 class Airflow:
-    """Its parts by name, each with its processes in a session of its own and a log."""
+    """
+    An Airflow of its own. Use it in a ``with`` block and start its parts there.
 
-    def __init__(self, home: Path, variables: dict[str, str], api: Api) -> None:
+    :param home: folder for everything.
+    :param connection: the Airflow connection ``icsftps_default``.
+    :param variables: more configuration, as environment variables.
+    """
+
+    def __init__(self, home: Path, connection: dict[str, Any], variables: dict[str, str]) -> None:
         self.home = home
-        self.api = api
-        self.variables = variables
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.parts: list[Part] = []
+        port = free_port()
+        self.api = Api(port)
+        self.variables = environment(home, connection) | {
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            # a slot may stay taken for this long after its task has ended
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            **variables,
+        }
 
-    def start(self, *names: str) -> None:
-        for name in names:
-            with (self.home / f"{name}.log").open("ab") as log:
-                self._running[name] = subprocess.Popen(
-                    [_AIRFLOW, name, *(["--skip-serve-logs"] if name in _SERVE_LOGS else [])],
-                    env=self.variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+    def __enter__(self) -> Self:
+        self.home.mkdir(exist_ok=True)
+        # also writes airflow.cfg with the secrets that the parts share
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return self
 
-    def kill(self, *names: str) -> None:
-        """As a machine that loses its power."""
-        for name in names:
-            process = self._running.pop(name)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+    def __exit__(self, *error: object) -> None:
+        for part in self.parts:
+            part.process.send_signal(signal.SIGTERM)  # all at once, so that their ends do not add up
+        for part in reversed(self.parts):
+            end(part.process, _SECONDS_TO_STOP)
 
-    def stop(self, *names: str) -> None:
-        """As an administrator does; what is left of a part after that is killed."""
-        for name in names:
-            self._running[name].send_signal(signal.SIGINT)
-        for name in names:
-            with suppress(subprocess.TimeoutExpired):
-                self._running[name].wait(15)
-            self.kill(name)
+    def start(self, *arguments: str, name: str = "") -> Part:
+        """
+        Start a part.
 
-    def is_healthy(self) -> bool:
-        health = self.api.call("GET", "/api/v2/monitor/health")
-        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        return all(health[part]["status"] == "healthy" for part in parts)
+        :param arguments: of the ``airflow`` command, such as ``scheduler``.
+        :param name: what its log is called; by default the first argument.
+        """
+        part = Part(arguments, self.home / f"{name or arguments[0]}.log", self.variables)
+        self.parts.append(part)
+        return part
 
-    def tails(self) -> str:
-        logs = sorted(self.home.glob("*.log"))
-        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs)
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """All parts, until the end of the block; the ends of their logs come with what fails in it."""
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Show the ends of all logs when what is inside fails, those of the last tasks too."""
         try:
-            subprocess.run(
-                [_AIRFLOW, "db", "migrate"], env=self.variables, capture_output=True, timeout=100, check=True
-            )
-            self.start(*PARTS)
-            until(self.is_healthy, 120)
-            self.api.token = self.api.call("GET", "/auth/token")["access_token"]
             yield
-        except BaseException as error:
-            error.add_note(self.tails())
+        except BaseException:
+            tasks = sorted((self.home / "logs").rglob("*.log"), key=lambda path: path.stat().st_mtime)
+            for path in [part.log for part in self.parts] + tasks[-_TASK_LOGS:]:
+                print(f"--- the end of {path.relative_to(self.home)}\n{path.read_text(errors='replace')[-_TAIL:]}")
             raise
-        finally:
-            self.stop(*list(self._running))
-
-
-def airflow_in_parts(home: Path, dags: Path, connection: dict[str, Any], *, parallelism: int = 2) -> Airflow:
-    """Airflow on loopback, quick to notice what changes; everybody on this machine is let in."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    variables = environment(home, connection) | {
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
-        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
-    }
-    return Airflow(home, variables, Api(port))

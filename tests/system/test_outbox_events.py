@@ -8,13 +8,29 @@ from pathlib import Path
 
 import pytest
 from airflow_api import until
-from airflow_parts import PARTS as AIRFLOW
-from airflow_parts import airflow_in_parts
+from airflow_parts import Airflow
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "outbox_events.py"
 DAG = "/api/v2/dags/outbox_events"
 PARTS = ("paused", "running", "without_triggerer", "without_airflow")
 EACH = 75
+ALL = ("api-server", "scheduler", "dag-processor", "triggerer")
+SERVE_LOGS = {"scheduler", "triggerer"}  # on ports of their own, which others on this machine may have
+
+
+def configuration(dags: Path) -> dict[str, str]:
+    """Quick to notice what changes and who has died."""
+    return {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "2",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    }
 
 
 def example(folder: Path, marks: Path) -> str:
@@ -38,8 +54,13 @@ def test_three_hundred_responses_are_processed_once_each_whatever_airflow_does(s
     dags = tmp_path / "dags"
     dags.mkdir()
     (dags / "outbox_events.py").write_text(example(tmp_path / "responses", marks))
-    airflow = airflow_in_parts(tmp_path, dags, simulator.connection())
+    airflow = Airflow(tmp_path / "airflow", simulator.connection(), configuration(dags))
+    running = {}
     began = time.monotonic()
+
+    def start(*names: str) -> None:
+        for name in names:
+            running[name] = airflow.start(name, *(["--skip-serve-logs"] if name in SERVE_LOGS else []))
 
     def lay(part: str, seconds: float) -> None:
         for number in range(EACH):
@@ -57,7 +78,9 @@ def test_three_hundred_responses_are_processed_once_each_whatever_airflow_does(s
         rung = airflow.api.call("GET", f"{DAG}/assets/queuedEvents")["total_entries"]  # no run was made for them yet
         return not waiting and not rung and {run["state"] for run in runs()} == {"success"}
 
-    with airflow.serving():
+    with airflow, airflow.explained():
+        start(*ALL)
+        airflow.api.log_in("scheduler", "triggerer", "dag_processor")
         until(lambda: airflow.api.call("GET", DAG)["is_paused"], 60)
         lay("paused", 0)
         airflow.api.call("PATCH", DAG, {"is_paused": False})
@@ -65,14 +88,15 @@ def test_three_hundred_responses_are_processed_once_each_whatever_airflow_does(s
         lay("running", 8)
         until(lambda: processed("running") == EACH, 120)
         until(at_rest, 120)
-        airflow.kill("triggerer")
+        running["triggerer"].kill()
         lay("without_triggerer", 4)
-        airflow.start("triggerer")
+        start("triggerer")
         until(lambda: processed("without_triggerer") == EACH, 120)
         until(at_rest, 120)
-        airflow.kill(*AIRFLOW)
+        for part in running.values():
+            part.kill()
         lay("without_airflow", 1)
-        airflow.start(*AIRFLOW)
+        start(*ALL)
         until(lambda: processed("without_airflow") == EACH, 120)
         until(at_rest, 120)
         events = airflow.api.call("GET", "/api/v2/assets/events?limit=100")["total_entries"]

@@ -72,6 +72,7 @@ def test_defaults_of_a_gateway_of_ones_own():
         "read_only": False,
         "data_ports": None,
         "encoding": "utf-8",
+        "sessions": 4,
     }
 
 
@@ -222,3 +223,9 @@ class TestTlsContext:
         settings = made(ca_pem=ca_pem)
         with pytest.raises(ConfigurationError, match=r"CA certificates \(ca_pem\) cannot be read"):
             _ = settings.tls_context
+
+
+@pytest.mark.parametrize("sessions", [0, -1, 17])
+def test_sessions_are_few(sessions):
+    with pytest.raises(ConfigurationError, match=f"sessions is {sessions}; it must be 1 to 16"):
+        made(sessions=sessions)

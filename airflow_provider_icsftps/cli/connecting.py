@@ -1,0 +1,175 @@
+"""Which gateway a command talks to, and as whom: by an Airflow connection, its JSON, or a certificate file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.gateway import GatewaySettings
+
+ConnectionId = Annotated[str, typer.Option("--connection-id", help="Id of an Airflow connection, as tasks name it.")]
+ConnectionFile = Annotated[
+    Path | None, typer.Option("--connection", help="JSON file of a connection, as `icsftps simulate` prints it.")
+]
+P12File = Annotated[Path | None, typer.Option("--p12", help="The client certificate: .p12, .pfx, or PEM with its key.")]
+Passphrase = Annotated[
+    str | None, typer.Option(envvar="ICSFTPS_PASSPHRASE", help="Of the certificate; asked for without echo.")
+]
+Password = Annotated[
+    str | None, typer.Option(envvar="ICSFTPS_PASSWORD", help="Of the gateway; asked for without echo.")
+]
+EnvironmentName = Annotated[str, typer.Option("--environment", help="production, tfe or legacy.")]
+Host = Annotated[str, typer.Option(help="Instead of an environment: the host of another gateway.")]
+Port = Annotated[int, typer.Option(help="Its port; by default the environment's, else 6381.")]
+Login = Annotated[str, typer.Option(help="Username; by default it follows from the certificate.")]
+CaFile = Annotated[Path | None, typer.Option("--ca", help="PEM file of a private CA of the gateway.")]
+
+
+def settings_of(connection_id: str = "", connection: Path | None = None) -> GatewaySettings:
+    """
+    Read the connection that a command was given.
+
+    :param connection_id: id of an Airflow connection.
+    :param connection: JSON file of a connection.
+    :raises typer.BadParameter: when it was given none or both: wrong use, exit code 2.
+    :raises ConfigurationError: when it is not there, or something in it is wrong.
+    """
+    check_one_given({"--connection-id": connection_id, "--connection": connection})
+    return settings_from_airflow(connection_id) if connection_id else settings_from_file(_given(connection))
+
+
+def check_one_given(options: dict[str, object]) -> None:
+    """
+    Refuse wrong use.
+
+    :param options: by name, what was given; exactly one must be.
+    :raises typer.BadParameter: otherwise.
+    """
+    if sum(bool(value) for value in options.values()) != 1:
+        raise typer.BadParameter(f"Give one of {', '.join(options)}")
+
+
+def settings_from_airflow(conn_id: str) -> GatewaySettings:
+    """
+    Read a connection as Airflow's own commands do: from environment, secrets backend or database.
+
+    :param conn_id: its id.
+    :raises ConfigurationError: when there is none, or something in it is wrong.
+    """
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # else a command of ours may not read the database
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_provider_icsftps.hooks._connection import to_settings
+    from airflow_provider_icsftps.hooks._fields import read_fields
+
+    try:
+        fields = read_fields(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(f"Connection {conn_id!r} is not known to Airflow on this machine") from error
+    return to_settings(fields)
+
+
+def settings_from_file(path: Path) -> GatewaySettings:
+    """
+    Read a connection's JSON.
+
+    :param path: a file with one connection, or with an object of one, as ``airflow connections import`` takes it.
+    :raises ConfigurationError: when it cannot be read, or something in it is wrong.
+    """
+    data = _read(path)
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is no JSON; it must hold a connection, as `icsftps simulate` prints"
+        ) from error
+    if isinstance(values, dict) and "conn_type" not in values and len(values) == 1:
+        (values,) = values.values()
+    if not isinstance(values, dict) or "conn_type" not in values:
+        raise ConfigurationError(f"{path} holds no connection; it must be an object with conn_type, password and extra")
+    return settings_from_values(path.name, values)
+
+
+def settings_from_values(name: str, values: dict[str, Any]) -> GatewaySettings:
+    """
+    Make settings of a connection's values.
+
+    :param name: what to call it in messages.
+    :param values: as Airflow's JSON for a connection has them.
+    :raises ConfigurationError: when something is wrong with them.
+    """
+    from airflow_provider_icsftps.hooks._connection import to_settings
+    from airflow_provider_icsftps.hooks._fields import ConnectionFields
+
+    extra = values.get("extra") or {}
+    if isinstance(extra, str):
+        try:
+            extra = json.loads(extra)
+        except ValueError as error:
+            raise ConfigurationError(f"Connection {name!r}: extra is no JSON") from error
+    return to_settings(
+        ConnectionFields(
+            name, values.get("host"), values.get("port"), values.get("login"), values.get("password"), dict(extra)
+        )
+    )
+
+
+def connection_values(
+    p12: Path,
+    passphrase: str | None,
+    password: str | None,
+    environment: str = "",
+    host: str = "",
+    port: int = 0,
+    login: str = "",
+    ca: Path | None = None,
+) -> dict[str, Any]:
+    """
+    Return a connection as Airflow's JSON has it; secrets that are missing are asked for without echo.
+
+    :param p12: the certificate file, PKCS#12 or PEM.
+    :param passphrase: of the certificate.
+    :param password: of the gateway.
+    :param environment: ``production``, ``tfe``, ``legacy``, or nothing.
+    :param host: instead of an environment.
+    :param port: its port.
+    :param login: the username.
+    :param ca: PEM file of a private CA.
+    :raises ConfigurationError: when a file cannot be read.
+    """
+    data = _read(p12)
+    is_pem = b"-----BEGIN" in data
+    extra = {"environment": environment or "custom"}
+    extra["private_key_pem" if is_pem else "private_key_p12"] = (
+        data.decode() if is_pem else base64.b64encode(data).decode()
+    )
+    if passphrase is None:
+        passphrase = typer.prompt("Passphrase of the certificate", default="", hide_input=True, show_default=False)
+    if passphrase:
+        extra["private_key_passphrase"] = passphrase
+    if ca is not None:
+        extra["ca_pem"] = _read(ca).decode("utf-8", "replace")
+    if password is None:
+        password = typer.prompt("Password of the gateway, from the certificate portal", hide_input=True)
+    standard = {"host": host, "port": port, "login": login}
+    given = {key: value for key, value in standard.items() if value}
+    return {"conn_type": "icsftps", **given, "password": password, "extra": extra}
+
+
+def _given(path: Path | None) -> Path:
+    if path is None:
+        raise typer.BadParameter("Give --connection-id or --connection")
+    return path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs PostgreSQL and Redis, which tests/system/test_celery.py starts itself, on Debian and Ubuntu. Needs root; may
+# be run again.
+#
+# No service is started, now or at boot: PostgreSQL gets no cluster of the system's, and Redis comes without its
+# service (in redis-tools the server is there under another name).
+set -eu
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "$0 needs root" >&2
+    exit 1
+fi
+
+missing=
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null || missing="$missing redis-tools"
+if [ -n "$missing" ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    case $missing in *postgresql*)
+        apt-get install -y -qq --no-install-recommends postgresql-common
+        mkdir -p /etc/postgresql-common/createcluster.d
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/no-main-cluster.conf
+        ;;
+    esac
+    # shellcheck disable=SC2086  # several words on purpose
+    apt-get install -y -qq --no-install-recommends $missing
+fi
+
+echo "PostgreSQL: $(ls -d /usr/lib/postgresql/*/bin | tail -n 1)"
+echo "Redis: $(command -v redis-server || command -v redis-check-rdb)"
