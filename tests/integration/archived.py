@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,9 +27,14 @@ USERNAME = f"CVR_12345678_UI_{UUID}"
 
 @functools.cache
 def certificate() -> ClientCertificate:
+    """Make a certificate; processes that are started take it over, because making one is slow."""
+    if pem := os.environ.get("TEST_CERTIFICATE"):
+        return ClientCertificate.from_pem(pem.encode())
     pki = PublicKeyInfrastructure.create()
     kind = CertificateKind.OCES3_ORGANISATION
-    return pki.issue(kind, cvr="12345678", identifier=UUID, company="Tester A/S").certificate
+    issued = pki.issue(kind, cvr="12345678", identifier=UUID, company="Tester A/S")
+    os.environ["TEST_CERTIFICATE"] = issued.pem.decode()
+    return issued.certificate
 
 
 def settings(**more: Any) -> GatewaySettings:

@@ -15,7 +15,15 @@ from airflow_provider_icsftps.gateway import Archive, OutboxEntry, Record, Span,
 from airflow_provider_icsftps.gateway.sources import measure
 
 DAY = timedelta(days=1)
-NAMES = ["svar.xml", "SVAR.xml", "svar æøå 1.xml", "sv\udce6r.xml", "Ünïcode ☃.txt", "a'b \"c\" *?[x].xml", "." * 3 + "x"]
+NAMES = [
+    "svar.xml",
+    "SVAR.xml",
+    "svar æøå 1.xml",
+    "sv\udce6r.xml",
+    "Ünïcode ☃.txt",
+    'a\'b "c" *?[x].xml',
+    "." * 3 + "x",
+]
 
 
 @pytest.fixture
@@ -322,7 +330,7 @@ class TestVerify:
             archive.path(kept).write_bytes(content)
         assert self.problems(archive) == [(kind, True)]
         assert not archive.verify().whole
-        with pytest.raises(TransferError, match="is not there|other content"):
+        with pytest.raises(TransferError, match=r"is not there|other content"):
             archive.confirm(kept)
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 1, "name": "svar.xml"}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +38,7 @@ proper = st.tuples(st.integers(0, 60), st.integers(1, 30)).map(lambda pair: span
 def test_a_union_holds_the_same_seconds_in_the_fewest_spans(parts):
     merged = union(parts)
     assert seconds(merged) == seconds(parts)
-    assert all(before.until < after.since for before, after in zip(merged, merged[1:], strict=False))
+    assert all(before.until < after.since for before, after in itertools.pairwise(merged))
 
 
 @given(proper, st.lists(spans, max_size=8))
@@ -97,10 +98,10 @@ def test_a_hole_is_told_and_files_of_others_are_not_read(tmp_path):
     assert json.loads(written.read_bytes())["name"] == "svar \udce6.xml"
 
 
-def test_a_year_of_daily_runs_is_one_file(tmp_path):
+def test_months_of_daily_runs_is_one_file(tmp_path):
     coverage = Coverage(tmp_path)
-    for day in range(365):
+    for day in range(100):
         until = START + timedelta(days=day)
         coverage.add(Span(until - timedelta(days=30), until), {})
     assert len(list(tmp_path.iterdir())) == 1
-    assert coverage.read()[0] == [Span(START - timedelta(days=30), START + timedelta(days=364))]
+    assert coverage.read()[0] == [Span(START - timedelta(days=30), START + timedelta(days=99))]
