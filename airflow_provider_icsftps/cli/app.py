@@ -7,6 +7,7 @@ import sys
 import typer
 
 from airflow_provider_icsftps import __version__
+from airflow_provider_icsftps.cli.archive import archive
 from airflow_provider_icsftps.cli.certificate import certificate
 from airflow_provider_icsftps.cli.demo import demo
 from airflow_provider_icsftps.cli.playground import playground
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for command in (certificate, demo, playground, simulate):
     app.command()(command)
+app.add_typer(archive, name="archive")
 
 
 @app.callback(invoke_without_command=True)

@@ -8,7 +8,7 @@ do no harm, they may fetch a file twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -173,7 +173,8 @@ class _Run:
         self._files = 0
         self._to_do = len(missing), sum(entry.size or 0 for entry in missing)
         self._failures = 0
-        self._fetched: list[tuple[OutboxEntry, Record]] = []
+        #: What may be deleted in the end, with where its record lies: records themselves would fill the memory.
+        self._kept = list(self.comparison.kept)
         self._answers: dict[str, dict[str, str]] = {}
         self._postponed: list[OutboxEntry] = []
         self._gone: list[OutboxEntry] = []
@@ -225,7 +226,7 @@ class _Run:
         if by_other:
             self._summary = replace(self._summary, kept_before=self._summary.kept_before + 1)
         else:
-            self._fetched.append((entry, record))
+            self._kept.append((entry, record.folder, record.record))
             self._summary.fetched.append(entry.name)
             self._bytes += record.size
 
@@ -251,7 +252,7 @@ class _Run:
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""
-        confirmed = [entry for entry, record in self._kept() if self._may_go(entry, record)]
+        confirmed = [entry for entry, folder, name in self._kept if self._may_go(entry, folder, name)]
         if not confirmed:
             return
         there = {entry.name: entry for entry in self._gateway.list_outbox()}
@@ -271,21 +272,14 @@ class _Run:
             else:
                 self._summary.deleted.append(entry.name)
 
-    def _kept(self) -> Iterator[tuple[OutboxEntry, Record]]:
-        for entry, folder, name in self.comparison.kept:
-            try:
-                yield entry, self._shelf.record_at(folder, name)
-            except (TransferError, ConfigurationError) as error:
-                self._summary.not_deleted[entry.name] = str(error)
-        yield from self._fetched
-
-    def _may_go(self, entry: OutboxEntry, record: Record) -> bool:
-        if (entry.modified or datetime.fromisoformat(record.recorded_at)) > self._listed_at - self._settled:
-            self._summary.not_deleted[entry.name] = "it is young and may still be being written"
-            return False
+    def _may_go(self, entry: OutboxEntry, folder: str, name: str) -> bool:
         try:
+            record = self._shelf.record_at(folder, name)
+            if (entry.modified or datetime.fromisoformat(record.recorded_at)) > self._listed_at - self._settled:
+                self._summary.not_deleted[entry.name] = "it is young and may still be being written"
+                return False
             self._archive.confirm(record)
-        except TransferError as error:
+        except (TransferError, ConfigurationError) as error:
             self._summary.not_deleted[entry.name] = str(error)
             return False
         return True

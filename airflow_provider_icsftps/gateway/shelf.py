@@ -54,7 +54,8 @@ class Comparison:
 
     :param kept: each file that is kept, with where its record lies: folder from the archive's root, and name.
     :param missing: files that are not kept, in the order of the listing.
-    :param known: digests of exact names to what was kept under them on the days of the listing, missing files' too.
+    :param known: of missing files, the digest of the exact name and what was kept under it before, on the days that
+        the listing speaks of.
     """
 
     kept: list[tuple[OutboxEntry, str, str]] = field(default_factory=list)
@@ -167,7 +168,8 @@ class Shelf:
                     break
             else:
                 result.missing.append(entry)
-                result.known[digest] = {sight.digest for _, sight in found[digest]}
+                if found[digest]:
+                    result.known[digest] = {sight.digest for _, sight in found[digest]}
         return result
 
     def records(
