@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
-from airflow_provider_icsftps.gateway import Archive, Findings, Record, Shelf
+from airflow_provider_icsftps.gateway import Archive, Findings, Record, Shelf, Span
 
 archive = typer.Typer(help="Look into an archive of what was fetched and filed.", no_args_is_help=True)
 
@@ -79,21 +80,21 @@ def list_(
         typer.echo(json.dumps({"records": records, "gaps": shown}, indent=2))
         return
     for shelf in shelves:
-        table = Table(title=shelf.name, title_justify="left", box=None)
+        table = Table(title=Text(shelf.name), title_justify="left", box=None)
         for heading in ("Time", "Bytes", "Name", "Digit", "Answers"):
             table.add_column(heading, overflow="fold", justify="right" if heading == "Bytes" else "left")
         for record in shelf.records(start, end, kind=kind):
-            table.add_row(*_row(record, place.zone))
-        Console().print(table, markup=False)
+            table.add_row(*map(Text, _row(record, place.zone)))
+        Console().print(table)
     for shelf, gap in gaps:
         since, until = (moment.astimezone(place.zone).isoformat(sep=" ") for moment in (gap.since, gap.until))
         typer.echo(f"Not known to be complete: {since} to {until} ({shelf.name})")
 
 
-def _gaps(shelf: Shelf, start: datetime | None, end: datetime | None) -> list[Any]:
+def _gaps(shelf: Shelf, start: datetime | None, end: datetime | None) -> list[Span]:
     if start is None:
         return []  # an archive begins somewhere; before that there is always a gap
-    return shelf.gaps(start, end or datetime.now(UTC))
+    return shelf.gaps(start, end or datetime.now(UTC).replace(microsecond=0))
 
 
 def _row(record: Record, zone: ZoneInfo) -> tuple[str, ...]:

@@ -247,8 +247,7 @@ class _Run:
         until = min([self._listed_at - self._settled, *(moment for moment in times if moment)])
         span = Span(self._listed_at - retention, until)
         if span.since < span.until:
-            self._shelf.cover(span, facts)
-            self._covered = span
+            self._covered = self._shelf.cover(span, facts)
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""

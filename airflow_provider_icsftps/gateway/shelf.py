@@ -213,18 +213,21 @@ class Shelf:
 
     # ------------------------------------------------------------ completeness
 
-    def cover(self, span: Span, facts: dict[str, Any]) -> None:
+    def cover(self, span: Span, facts: dict[str, Any]) -> Span:
         """
         Note that every file with a time in a span is kept.
 
         :param span: the span; parts of a second at its ends do not count.
         :param facts: JSON-able, for a person to read.
+        :return: the span in whole seconds, as it was noted.
         :raises TransferError: when it cannot be written.
         """
         self._description.begin()
         since = span.since.astimezone(UTC)
         since = since.replace(microsecond=0) + timedelta(seconds=1 if since.microsecond else 0)
-        self._coverage.add(Span(since, span.until.astimezone(UTC).replace(microsecond=0)), facts)
+        noted = Span(since, span.until.astimezone(UTC).replace(microsecond=0))
+        self._coverage.add(noted, facts)
+        return noted
 
     def note_gone(self, entry: OutboxEntry, facts: dict[str, Any]) -> None:
         """
