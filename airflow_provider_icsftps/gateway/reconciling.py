@@ -21,6 +21,7 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     TransferError,
 )
+from airflow_provider_icsftps.gateway._archive_compare import Comparison
 from airflow_provider_icsftps.gateway._archive_coverage import Span
 from airflow_provider_icsftps.gateway._archive_layout import name_digest, usable_time
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
@@ -29,7 +30,7 @@ from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.fetching import SETTLED, FetchOutcome, fetch_or_tell
 from airflow_provider_icsftps.gateway.names import digit_of
 from airflow_provider_icsftps.gateway.records import Record
-from airflow_provider_icsftps.gateway.shelf import RETENTION, Comparison, Shelf
+from airflow_provider_icsftps.gateway.shelf import RETENTION, Shelf
 
 #: Failures one after the other after which the gateway counts as away.
 _AWAY = 3
@@ -74,7 +75,7 @@ class FetchSummary:
     :param fetched: names of those that were fetched now.
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
-    :param conflicts: names under which the archive now has more than one content.
+    :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
     :param deleted: names of those that were deleted at the gateway.
     :param not_deleted: names of those that should have been deleted and were not, with the reason.
     :param bytes: bytes that were fetched.
@@ -123,7 +124,7 @@ def reconcile(
     :param gateway: a client.
     :param archive: where files are kept.
     :param delete: afterwards delete at the gateway what is kept, was read back, is settled, and has not changed since
-        it was listed.
+        it was listed. What waits for status files must not need them any more.
     :param retention: how long the outbox is known to keep a file: so far back the run shows that the archive is
         complete.
     :param settled: a file that is younger may still be being written: it is looked at twice and not deleted.
@@ -272,12 +273,15 @@ class _Run:
                 self._summary.deleted.append(entry.name)
 
     def _may_go(self, entry: OutboxEntry, folder: str, name: str) -> bool:
+        if entry.modified is None or entry.size is None:
+            said = "the gateway does not tell its time and size, so it may be another file than the one that is kept"
+            self._summary.not_deleted[entry.name] = said
+            return False
+        if entry.modified > self._listed_at - self._settled:
+            self._summary.not_deleted[entry.name] = "it is young and may still be being written"
+            return False
         try:
-            record = self._shelf.record_at(folder, name)
-            if (entry.modified or datetime.fromisoformat(record.recorded_at)) > self._listed_at - self._settled:
-                self._summary.not_deleted[entry.name] = "it is young and may still be being written"
-                return False
-            self._archive.confirm(record)
+            self._archive.confirm(self._shelf.record_at(folder, name))
         except (TransferError, ConfigurationError) as error:
             self._summary.not_deleted[entry.name] = str(error)
             return False

@@ -228,6 +228,19 @@ class TestFinding:
         comparison = shelf.compare([OutboxEntry("svar.xml", 7, MOMENT + timedelta(hours=1))])
         assert list(comparison.known.values()) == [{hashlib.sha256(b"<one/>").hexdigest()[:16]}]
 
+    def test_a_name_that_was_kept_on_another_day_of_the_last_month_is_told(self, archive, shelf):
+        now = datetime.now(UTC).replace(microsecond=0)
+        keep(archive, "svar.xml", b"<one/>", now - 20 * DAY)
+        comparison = shelf.compare([OutboxEntry("svar.xml", 6, now), OutboxEntry("other.xml", 6, now)])
+        assert list(comparison.known.values()) == [{hashlib.sha256(b"<one/>").hexdigest()[:16]}]
+
+    def test_a_moment_without_a_zone_is_refused(self, shelf):
+        naive = MOMENT.replace(tzinfo=None)
+        with pytest.raises(ConfigurationError, match="since is 2026-11-25T10:11:12, without a time zone"):
+            records(shelf, since=naive)
+        with pytest.raises(ConfigurationError, match=r"until is .+, without a time zone"):
+            shelf.gaps(MOMENT, naive)
+
     def test_a_window_is_half_open_and_in_the_order_of_time(self, archive, shelf):
         for hours in (30, 0, 5, 48, -20):
             keep(archive, f"svar{hours}.xml", modified=MOMENT + timedelta(hours=hours))

@@ -11,7 +11,9 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from archived import MOMENT, keep, settings
 from stores import Proxy
+from upath import UPath
 
+from airflow_provider_icsftps.exceptions import TransferError
 from airflow_provider_icsftps.gateway import Archive, OutboxEntry, Span
 from airflow_provider_icsftps.gateway._archive_coverage import Coverage
 
@@ -90,3 +92,8 @@ def test_another_process_is_seen_at_once(where, request):
     assert first.compare([entry]).missing == [entry]
     keep(Archive(root), "svar.xml")
     assert first.compare([entry]).missing == []
+
+
+def test_a_bucket_that_is_not_there_is_told(s3_root):
+    with pytest.raises(TransferError, match=r"Archive: .+icsftps-archive\.json cannot be written"):
+        keep(Archive(UPath("s3://no-such-bucket/archive", **s3_root.storage_options)), "svar.xml")

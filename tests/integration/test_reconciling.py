@@ -302,6 +302,18 @@ class TestDeleting:
         assert (summary.deleted, summary.not_deleted) == ([], {"svar.xml": "it has changed since it was listed"})
         assert simulator.outbox() == ["svar.xml"]
 
+    def test_a_file_of_which_no_time_is_told_is_not_deleted(self, simulator, gateway, archive, monkeypatch):
+        simulator.put_in_outbox("svar.xml", b"<one/>", modified=OLD)
+        usual = GatewayClient.list_outbox
+        monkeypatch.setattr(GatewayClient, "list_outbox", lambda client, **_: usual(client, times=False))
+        simulator.faults.no_mlsd()
+        with GatewayClient(simulator.settings()) as other:
+            assert reconcile(other, archive).fetched == ["svar.xml"]
+            simulator.put_in_outbox("svar.xml", b"<two/>", modified=OLD + HOUR)
+            summary = reconcile(other, archive, delete=True)
+        assert "may be another file than the one that is kept" in summary.not_deleted["svar.xml"]
+        assert simulator.outbox() == ["svar.xml"]
+
     def test_a_record_that_is_damaged_deletes_nothing(self, simulator, gateway, archive, shelf):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
         reconcile(gateway, archive)
