@@ -103,11 +103,11 @@ def days_between(since: datetime, until: datetime, zone: tzinfo) -> list[date]:
 
 def usable_time(moment: datetime | None) -> datetime | None:
     """
-    Return a time that can be a file's; a server may tell the year 1.
+    Return a time that can be a file's, in whole seconds; a server may tell the year 1.
 
     :param moment: what was told, aware.
     """
-    return moment if moment and 1970 <= moment.year < 9000 else None
+    return moment.replace(microsecond=0) if moment and 1970 <= moment.year < 9000 else None
 
 
 def content_name(name: str, sha256: str) -> str:

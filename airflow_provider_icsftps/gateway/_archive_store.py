@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, IcsFtpsError, TransferError
-from airflow_provider_icsftps.gateway.landing import local_path
+from airflow_provider_icsftps.gateway.landing import local_path, written_whole
 from airflow_provider_icsftps.gateway.sources import Measure, measure_file
 
 #: Folder of the archive in which files lie until they are whole.
@@ -56,7 +56,7 @@ def check_root(root: Any) -> Any:
 def _told(verb: str, path: Any) -> Iterator[None]:
     try:
         yield
-    except (IcsFtpsError, FileNotFoundError):
+    except IcsFtpsError:
         raise
     except OSError as error:
         raise TransferError(f"Archive: {path} cannot be {verb} ({error.strerror or error})", local=True) from error
@@ -178,16 +178,8 @@ def put(path: Any, content: bytes) -> None:
     with _told("written", path):
         if isinstance(path, Path):
             make_folder(path.parent)
-            draft = path.with_name(f".icsftps-{secrets.token_hex(8)}{PART}")
-            try:
-                with draft.open("xb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
+            with written_whole(path) as file:
+                file.write(content)
             _flush_folder(path.parent)
         else:
             path.fs.pipe_file(path.path, content)

@@ -72,7 +72,7 @@ class FetchSummary:
     :param fetched: names of those that were fetched now.
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
-    :param conflicts: names under which the archive now has more than one content.
+    :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
     :param deleted: names of those that were deleted at the gateway.
     :param not_deleted: names of those that should have been deleted and were not, with the reason.
     :param bytes: bytes that were fetched.

@@ -25,6 +25,7 @@ from airflow_provider_icsftps.exceptions import (
     IcsFtpsError,
     LoginRefusedError,
     TransferError,
+    one_line,
 )
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.archive import Archive
@@ -77,9 +78,11 @@ def fetch_one(
                 if now.size in {None, entry.size}:  # it has not changed: the transfer was cut
                     if attempt + 1 == _ATTEMPTS:
                         raise
-                    log.info("%s is fetched again: %s", entry.name, error)
+                    log.info("%s is fetched again: %s", one_line(entry.name), error)
                     continue
-                log.info("%s has changed since it was listed: %s bytes, now %s", entry.name, entry.size, now.size)
+                log.info(
+                    "%s has changed since it was listed: %s bytes, now %s", one_line(entry.name), entry.size, now.size
+                )
                 entry, seen_at = now, datetime.now(UTC)
                 continue
             if _is_young(entry, seen_at, settled):

@@ -8,7 +8,7 @@ do no harm, they may fetch a file twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,7 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     TransferError,
 )
+from airflow_provider_icsftps.gateway._archive_compare import Comparison
 from airflow_provider_icsftps.gateway._archive_coverage import Span
 from airflow_provider_icsftps.gateway._archive_layout import name_digest, usable_time
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
@@ -29,7 +30,7 @@ from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchS
 from airflow_provider_icsftps.gateway.fetching import SETTLED, FetchOutcome, fetch_or_tell
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.records import Record
-from airflow_provider_icsftps.gateway.shelf import RETENTION, Comparison, Shelf
+from airflow_provider_icsftps.gateway.shelf import RETENTION, Shelf
 
 #: Failures one after the other after which the gateway counts as away.
 _AWAY = 3
@@ -61,7 +62,7 @@ def reconcile(
     :param window: deal only with files that have their time in it, and with those of which the gateway tells none.
     :param chosen: deal only with files whose names it takes; then nothing is noted about completeness.
     :param delete: afterwards delete at the gateway what is kept, was read back, is settled, and has not changed since
-        it was listed.
+        it was listed. What waits for status files must not need them any more.
     :param retention: how long the outbox is known to keep a file: so far back the run shows that the archive is
         complete.
     :param settled: a file that is younger may still be being written: it is looked at twice and not deleted.
@@ -119,7 +120,8 @@ class _Run:
         self._files = 0
         self._to_do = len(missing), sum(entry.size or 0 for entry in missing)
         self._failures = 0
-        self._fetched: list[tuple[OutboxEntry, Record]] = []
+        #: What may be deleted in the end, with where its record lies: records themselves would fill the memory.
+        self._kept = list(self.comparison.kept)
         self._answers: dict[str, dict[str, str]] = {}
         self._postponed: list[OutboxEntry] = []
         self._gone: list[OutboxEntry] = []
@@ -173,7 +175,7 @@ class _Run:
         if by_other:
             self._summary = replace(self._summary, kept_before=self._summary.kept_before + 1)
         else:
-            self._fetched.append((entry, record))
+            self._kept.append((entry, record.folder, record.record))
             self._summary.fetched.append(entry.name)
             self._bytes += record.size
 
@@ -196,12 +198,11 @@ class _Run:
         if self._window is not None:
             span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
         if span.since < span.until:
-            self._shelf.cover(span, facts)
-            self._covered = span
+            self._covered = self._shelf.cover(span, facts)
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""
-        confirmed = [entry for entry, record in self._kept() if self._may_go(entry, record)]
+        confirmed = [entry for entry, folder, name in self._kept if self._may_go(entry, folder, name)]
         if not confirmed:
             return
         there = {entry.name: entry for entry in self._gateway.list_outbox()}
@@ -221,21 +222,17 @@ class _Run:
             else:
                 self._summary.deleted.append(entry.name)
 
-    def _kept(self) -> Iterator[tuple[OutboxEntry, Record]]:
-        for entry, folder, name in self.comparison.kept:
-            try:
-                yield entry, self._shelf.record_at(folder, name)
-            except (TransferError, ConfigurationError) as error:
-                self._summary.not_deleted[entry.name] = str(error)
-        yield from self._fetched
-
-    def _may_go(self, entry: OutboxEntry, record: Record) -> bool:
-        if (entry.modified or datetime.fromisoformat(record.recorded_at)) > self._listed_at - self._settled:
+    def _may_go(self, entry: OutboxEntry, folder: str, name: str) -> bool:
+        if entry.modified is None or entry.size is None:
+            said = "the gateway does not tell its time and size, so it may be another file than the one that is kept"
+            self._summary.not_deleted[entry.name] = said
+            return False
+        if entry.modified > self._listed_at - self._settled:
             self._summary.not_deleted[entry.name] = "it is young and may still be being written"
             return False
         try:
-            self._archive.confirm(record)
-        except TransferError as error:
+            self._archive.confirm(self._shelf.record_at(folder, name))
+        except (TransferError, ConfigurationError) as error:
             self._summary.not_deleted[entry.name] = str(error)
             return False
         return True

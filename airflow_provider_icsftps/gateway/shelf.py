@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
+from airflow_provider_icsftps.gateway._archive_compare import RECENT, Comparison, compare, sights_in
 from airflow_provider_icsftps.gateway._archive_coverage import Coverage, Hole, Span, without
 from airflow_provider_icsftps.gateway._archive_description import Description
 from airflow_provider_icsftps.gateway._archive_layout import (
@@ -21,14 +22,12 @@ from airflow_provider_icsftps.gateway._archive_layout import (
     day_folder,
     days_between,
     name_digest,
-    read_record_name,
     record_name,
     usable_time,
 )
 from airflow_provider_icsftps.gateway._archive_store import (
     days_in,
     draft,
-    names_in,
     put,
     put_file,
     read,
@@ -44,23 +43,6 @@ from airflow_provider_icsftps.gateway.submission import Submission
 
 #: How long ``/out`` is known to keep a file.
 RETENTION = timedelta(days=30)
-#: How far back a file is looked for of which the gateway tells no time.
-_UNDATED = RETENTION + timedelta(days=2)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """
-    A listing of an outbox beside what is kept of it.
-
-    :param kept: each file that is kept, with where its record lies: folder from the archive's root, and name.
-    :param missing: files that are not kept, in the order of the listing.
-    :param known: digests of exact names to what was kept under them on the days of the listing, missing files' too.
-    """
-
-    kept: list[tuple[OutboxEntry, str, str]] = field(default_factory=list)
-    missing: list[OutboxEntry] = field(default_factory=list)
-    known: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Shelf:
@@ -150,26 +132,12 @@ class Shelf:
         A file is kept when its exact name, its size and its time are; what the listing does not tell is not compared.
 
         :param entries: a listing of the outbox.
+        :return: folders in it are given from the archive's root.
         :raises TransferError: when the archive cannot be listed.
         """
-        entries = list(entries)
-        digests = [name_digest(entry.name) for entry in entries]
-        found: dict[str, list[tuple[str, Sight]]] = {digest: [] for digest in digests}
-        for folder in self._days_of(entries):
-            for sight in _sights(names_in(self.folder / OUT / folder)):
-                if sight.name_digest in found:
-                    found[sight.name_digest].append((f"{self.name}/{OUT}/{folder}", sight))
-        result = Comparison()
-        for entry, digest in zip(entries, digests, strict=True):
-            time = usable_time(entry.modified)
-            for folder, sight in found[digest]:
-                if time in (None, sight.time) and entry.size in (None, sight.size):
-                    result.kept.append((entry, folder, sight.record))
-                    break
-            else:
-                result.missing.append(entry)
-                result.known[digest] = {sight.digest for _, sight in found[digest]}
-        return result
+        found = compare(list(entries), self.folder / OUT, self._description.zone)
+        kept = [(entry, f"{self.name}/{OUT}/{folder}", record) for entry, folder, record in found.kept]
+        return replace(found, kept=kept)
 
     def records(
         self, since: datetime | None = None, until: datetime | None = None, *, kind: str = OUT
@@ -181,12 +149,13 @@ class Shelf:
         :param until: aware; by default to the last day.
         :param kind: ``out`` or ``filed``.
         :raises TransferError: when the archive cannot be read.
-        :raises ConfigurationError: when a record cannot be understood.
+        :raises ConfigurationError: when a limit has no zone, or a record cannot be understood.
         """
+        since, until = _aware(since, "since"), _aware(until, "until")
         for folder in self._days(kind, since, until):
             sights = [
                 sight
-                for sight in _sights(names_in(self.folder / kind / folder))
+                for sight in sights_in(self.folder / kind / folder)
                 if (since is None or sight.time >= since) and (until is None or sight.time < until)
             ]
             sights.sort(key=lambda sight: (sight.time, sight.record))
@@ -205,10 +174,10 @@ class Shelf:
         """
         wanted = {name_digest(name): name for name in names}
         found: dict[str, tuple[datetime, Kept]] = {}
-        recently = datetime.now(UTC) - _UNDATED
+        recently = datetime.now(UTC) - RECENT
         for since, until in ((recently, None), (None, recently)):
             for folder in self._days(OUT, since, until) if len(found) < len(wanted) else ():
-                for sight in _sights(names_in(self.folder / OUT / folder)):
+                for sight in sights_in(self.folder / OUT / folder):
                     digest = sight.name_digest
                     if digest in wanted and (digest not in found or found[digest][0] <= sight.time):
                         kept = Kept(wanted[digest], f"{self.name}/{OUT}/{folder}", sight.record)
@@ -232,18 +201,21 @@ class Shelf:
 
     # ------------------------------------------------------------ completeness
 
-    def cover(self, span: Span, facts: dict[str, Any]) -> None:
+    def cover(self, span: Span, facts: dict[str, Any]) -> Span:
         """
         Note that every file with a time in a span is kept.
 
         :param span: the span; parts of a second at its ends do not count.
         :param facts: JSON-able, for a person to read.
+        :return: the span in whole seconds, as it was noted.
         :raises TransferError: when it cannot be written.
         """
         self._description.begin()
         since = span.since.astimezone(UTC)
         since = since.replace(microsecond=0) + timedelta(seconds=1 if since.microsecond else 0)
-        self._coverage.add(Span(since, span.until.astimezone(UTC).replace(microsecond=0)), facts)
+        noted = Span(since, span.until.astimezone(UTC).replace(microsecond=0))
+        self._coverage.add(noted, facts)
+        return noted
 
     def note_gone(self, entry: OutboxEntry, facts: dict[str, Any]) -> None:
         """
@@ -264,8 +236,10 @@ class Shelf:
         :param since: aware.
         :param until: aware.
         :return: in order; empty when the archive can answer for all of it.
+        :raises ConfigurationError: when a limit has no zone.
         :raises TransferError: when the archive cannot be listed.
         """
+        _aware(since, "since"), _aware(until, "until")
         spans, holes = self._coverage.read()
         window = Span(since, until)
         left = without(window, spans)
@@ -307,16 +281,7 @@ class Shelf:
         return day_folder(moment.astimezone(self._description.zone).date())
 
     def _sights(self, kind: str, time: datetime) -> Iterator[Sight]:
-        return _sights(names_in(self.folder / kind / self._day(time)))
-
-    def _days_of(self, entries: list[OutboxEntry]) -> list[str]:
-        zone = self._description.zone
-        times = [usable_time(entry.modified) for entry in entries]
-        days = {time.astimezone(zone).date() for time in times if time}
-        if None in times:
-            now = datetime.now(UTC)
-            days |= set(days_between(now - _UNDATED, now + timedelta(days=1), zone))
-        return [day_folder(day) for day in sorted(days)]
+        return sights_in(self.folder / kind / self._day(time))
 
     def _days(self, kind: str, since: datetime | None, until: datetime | None) -> list[str]:
         zone = self._description.zone
@@ -339,5 +304,7 @@ class Shelf:
             ) from error
 
 
-def _sights(names: Iterable[str]) -> Iterator[Sight]:
-    return (sight for sight in map(read_record_name, names) if sight is not None)
+def _aware(moment: datetime | None, what: str) -> datetime | None:
+    if moment is not None and moment.utcoffset() is None:
+        raise ConfigurationError(f"{what} is {moment.isoformat()}, without a time zone; give one")
+    return moment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -19,7 +19,9 @@ from airflow_provider_icsftps.exceptions import (
 )
 from airflow_provider_icsftps.gateway import (
     Archive,
+    FetchOutcome,
     FetchSummary,
+    Fleet,
     GatewayClient,
     Kept,
     OutboxEntry,
@@ -31,6 +33,7 @@ from airflow_provider_icsftps.gateway import (
 from airflow_provider_icsftps.gateway.fetching import SETTLED
 from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
+from airflow_provider_icsftps.gateway.reconciling import Work
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._choice import chosen_entries, response_names
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
@@ -39,6 +42,8 @@ from airflow_provider_icsftps.operators._progress import ProgressLog, in_bytes
 from airflow_provider_icsftps.operators._window import window_of
 
 _GAP_ENDINGS = ("warn", "fail")
+#: So few files are fetched faster than further sessions are opened.
+_FEW = 4
 
 
 class IcsFtpsDownloadOperator(BaseOperator):
@@ -108,18 +113,26 @@ class IcsFtpsDownloadOperator(BaseOperator):
         self.delete_after = delete_after
         self.on_gap = on_gap
         self.icsftps_conn_id = icsftps_conn_id
+        self._fleet: Fleet | None = None
         self._lineage = Lineage()
 
     def execute(self, context: Context) -> list[str]:
         """Fetch what is not kept yet, and return the paths of the files that the task is about."""
-        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+        hook = IcsFtpsHook(self.icsftps_conn_id)
+        with fail_without_retry(), hook.get_fleet() as fleet, closing(GatewayClient(fleet.settings)) as gateway:
+            self._fleet = fleet
             if (self.archive is None) == (self.target is None):
                 raise ConfigurationError("Give either archive (where everything is kept) or target (a plain folder)")
             if self.target is not None:
                 return self._to_folder(gateway)
             if self.on_gap not in _GAP_ENDINGS:
                 raise ConfigurationError(f"on_gap={self.on_gap!r} is none of {', '.join(_GAP_ENDINGS)}")
-            return self._to_archive(gateway, Archive(as_path(self.archive)), context)
+            return self._to_archive(gateway, fleet, Archive(as_path(self.archive)), context)
+
+    def on_kill(self) -> None:
+        """Break off what is being fetched."""
+        if self._fleet is not None:
+            self._fleet.cancel()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """
@@ -154,7 +167,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
 
     # ------------------------------------------------------------ into an archive
 
-    def _to_archive(self, gateway: GatewayClient, archive: Archive, context: Context) -> list[str]:
+    def _to_archive(self, gateway: GatewayClient, fleet: Fleet, archive: Archive, context: Context) -> list[str]:
         names = window = None
         if self.responses is not None:
             names = response_names(self.responses, status_files=self.status_files)
@@ -169,6 +182,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
             chosen=self._chooser(names),
             delete=self.delete_after,
             progress=ProgressLog(self.log.info),
+            each=lambda work, entries: _each(gateway, fleet, work, entries),
         )
         shelf = archive.shelf(gateway.settings)
         gaps = shelf.gaps(window.since, window.until) if window is not None and self.pattern is None else []
@@ -245,6 +259,18 @@ class IcsFtpsDownloadOperator(BaseOperator):
         if self.on_gap == "fail":
             raise IncompleteArchiveError(f"{message}. With on_gap='warn' the task returns what is there")
         self.log.warning("%s", message)
+
+
+def _each(gateway: GatewayClient, fleet: Fleet, work: Work, entries: Sequence[OutboxEntry]) -> Iterator[FetchOutcome]:
+    """Work on a few files over the session that is there, and on many over several."""
+    if len(entries) <= _FEW or fleet.sessions == 1:
+        for entry in entries:
+            yield work(gateway, entry)
+        return
+    gateway.close()  # it would be one session more than the gateway may allow, and so would one of the fleet's later
+    for done in fleet.run(work, entries):
+        yield done.get()
+    fleet.close()
 
 
 def _is_backfill(context: Context) -> bool:

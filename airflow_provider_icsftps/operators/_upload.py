@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import (
+    Archive,
     Filing,
     Fleet,
     GatewaySettings,
@@ -61,10 +62,12 @@ class IcsFtpsUploadOperator(BaseOperator):
     :param timeout: seconds to wait at most.
     :param outage_timeout: seconds for which a gateway that is away is tried again within one try of the task, with
         growing pauses. A refused login is never tried again.
+    :param archive: folder or URL of an archive (:class:`~airflow_provider_icsftps.gateway.archive.Archive`) that keeps
+        a copy of what was filed and what is known about it. (templated)
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     """
 
-    template_fields = ("source", "service", "resubmission", "icsftps_conn_id")
+    template_fields = ("source", "service", "resubmission", "archive", "icsftps_conn_id")
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         poke_interval: float = 60.0,
         timeout: float = timedelta(days=7).total_seconds(),
         outage_timeout: float = 900.0,
+        archive: Any = None,
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -93,6 +97,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         self.poke_interval = poke_interval
         self.timeout = timeout
         self.outage_timeout = outage_timeout
+        self.archive = archive
         self.icsftps_conn_id = icsftps_conn_id
         self._lineage = Lineage()
         self._fleet: Fleet | None = None
@@ -113,6 +118,8 @@ class IcsFtpsUploadOperator(BaseOperator):
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
             self._note_lineage(fleet.settings, submissions)
+            if self.archive is not None:
+                self._keep(fleet.settings, filings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
@@ -186,6 +193,17 @@ class IcsFtpsUploadOperator(BaseOperator):
                     timeout=left + GRACE,
                 )
             time.sleep(min(self.poke_interval, left.total_seconds()))
+
+    def _keep(self, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]) -> None:
+        """Keep what was filed, and what is known about it."""
+        shelf = Archive(as_path(self.archive)).shelf(settings)
+        for filing, submission in zip(filings, submissions, strict=True):
+            try:
+                shelf.keep_filed(submission, filing.source, address=settings.address)
+            except TransferError as error:
+                # the file may have changed since it was filed: a retry would take it for another filing
+                self.log.warning("Of %s only the record is kept: %s", filing.label, error)
+                shelf.keep_filed(submission, address=settings.address)
 
     def _note_lineage(self, settings: GatewaySettings, submissions: list[Submission]) -> None:
         self._lineage = Lineage(

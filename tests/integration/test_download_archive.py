@@ -14,8 +14,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_task import context
 
 from airflow_provider_icsftps.exceptions import TransferError
+from airflow_provider_icsftps.gateway import Archive
 from airflow_provider_icsftps.operators import _download
-from airflow_provider_icsftps.operators.icsftps import IcsFtpsDownloadOperator
+from airflow_provider_icsftps.operators.icsftps import IcsFtpsDownloadOperator, IcsFtpsUploadOperator
 from airflow_provider_icsftps.simulator import GatewaySimulator, SimulatedClock
 
 DANISH = pendulum.timezone("Europe/Copenhagen")
@@ -187,6 +188,38 @@ class TestOnce:
         assert len(simulator.outbox()) == 5
         fetch(delete_after=True)
         assert simulator.outbox() == []
+
+
+class TestParallel:
+    def test_many_files_come_over_several_sessions_and_one_at_a_time(self, fetch, simulator):
+        for number in range(60):
+            simulator.put_in_outbox(f"{number:02d}.xml", b"1" * 5000, modified=days_ago(1))
+        assert fetch() == [f"{number:02d}" for number in range(60)]
+        assert 2 <= simulator.connections.accepted <= 5  # the one that listed, then at most four
+        assert sum(entry.line.startswith("RETR ") for entry in simulator.transcript) == 60
+
+    def test_a_gateway_that_takes_one_session_gets_one(self, fetch, simulator):
+        simulator.faults.limit_sessions(1, times=None)
+        for number in range(20):
+            simulator.put_in_outbox(f"{number:02d}.xml", b"1", modified=days_ago(1))
+        assert fetch(delete_after=True) == [f"{number:02d}" for number in range(20)]
+        assert simulator.outbox() == []
+
+
+class TestFiled:
+    def test_what_is_filed_is_kept_with_its_content(self, connection, tmp_path, simulator):
+        source = tmp_path / "manifest.xml"
+        source.write_bytes(b"<manifest/>")
+        operator = IcsFtpsUploadOperator(
+            task_id="file", source=str(source), service="Manifest", archive=str(tmp_path / "archive")
+        )
+        for _ in range(2):
+            submission = operator.execute(context())
+        archive = Archive(str(tmp_path / "archive"))
+        (record,) = archive.shelf(simulator.settings()).records(kind="filed")
+        assert record.name == submission["file_name"]
+        assert archive.path(record).read_bytes() == b"<manifest/>"
+        assert archive.verify().whole
 
 
 class TestGaps:
