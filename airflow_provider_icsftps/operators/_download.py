@@ -67,7 +67,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
     their own names. A file that has gone from the outbox but lies there (an earlier try fetched it) counts as fetched.
 
     Returns the paths of the files, as text, in the order of their gateway times. With ``archive``, the XCom ``summary``
-    tells what was done: ``window``, ``gaps``, ``fetched``, ``kept_before``, ``gone``, ``postponed``, ``conflicts``,
+    tells what was done: ``window``, ``gaps``, ``names`` (of the files returned), ``fetched``, ``kept_before``, ``gone``, ``postponed``, ``conflicts``,
     ``deleted``, ``not_deleted``, ``bytes``, ``seconds``.
 
     :param archive: folder or URL of the archive (:class:`~airflow_provider_icsftps.gateway.archive.Archive`).
@@ -186,7 +186,6 @@ class IcsFtpsDownloadOperator(BaseOperator):
         )
         shelf = archive.shelf(gateway.settings)
         gaps = shelf.gaps(window.since, window.until) if window is not None and self.pattern is None else []
-        self._tell(summary, window, gaps, context)
         if names is not None:
             found: list[Kept] | list[Record] = self._named(shelf, names, summary)
         elif window is not None:
@@ -195,7 +194,9 @@ class IcsFtpsDownloadOperator(BaseOperator):
             listed = (kept for kept in summary.kept if self._is_returned(kept.name))
             found = sorted(listed, key=lambda kept: (kept.sight.time, kept.record))
         paths = [str(archive.path(file)) for file in found]
-        self._note_lineage(gateway, [file.name for file in found], paths)
+        returned = [file.name for file in found]
+        self._tell(summary, {"window": window, "gaps": gaps, "names": returned}, context)
+        self._note_lineage(gateway, returned, paths)
         return paths
 
     def _note_lineage(self, gateway: GatewayClient, names: list[str], paths: list[str]) -> None:
@@ -231,7 +232,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
                 )
         return [there[name] for name in names]
 
-    def _tell(self, summary: FetchSummary, window: Span | None, gaps: list[Span], context: Context) -> None:
+    def _tell(self, summary: FetchSummary, about: dict[str, Any], context: Context) -> None:
         """Say what was done and what is missing; a gap may fail the task."""
         self.log.info(
             "%d files in the outbox: %d fetched (%s), %d were in the archive",
@@ -247,8 +248,9 @@ class IcsFtpsDownloadOperator(BaseOperator):
             self.log.warning("%s went from the outbox before it could be fetched", name)
         for name in summary.conflicts:
             self.log.warning("%s: the gateway gave other content under this name before; both are kept", name)
-        told = {"window": window.to_data() if window else None, "gaps": [gap.to_data() for gap in gaps]}
-        context["ti"].xcom_push("summary", summary.to_data() | told)
+        gaps = about["gaps"]
+        told = {"window": about["window"] and about["window"].to_data(), "gaps": [gap.to_data() for gap in gaps]}
+        context["ti"].xcom_push("summary", summary.to_data() | about | told)
         if not gaps:
             return
         spans = ", ".join(f"{gap.since.isoformat()} to {gap.until.isoformat()}" for gap in gaps[:5])
