@@ -18,6 +18,7 @@ Every error of this package, cut by whose move it is.
     │   └── StatusFileError
     ├── TransferError                          a file cut short, or not what was announced; retryable; .local
     ├── NameAlreadyUsedError                   the name was used before and nothing shows by whom
+    ├── IncompleteArchiveError                 the archive does not know of all files of a span of time
     └── SubmissionRejectedError                customs turned the file down; .error_code .message .resolution
 
 Every error is one line (what was tried, on what, what came back, what to do), holds no secret, and survives
@@ -168,6 +169,10 @@ class TransferError(IcsFtpsError):
 
 class NameAlreadyUsedError(IcsFtpsError):
     """The gateway has seen this file name before, and nothing shows that it was this task."""
+
+
+class IncompleteArchiveError(IcsFtpsError):
+    """The archive cannot answer for all of the time that it was asked about, and the task wants it whole."""
 
 
 class SubmissionRejectedError(IcsFtpsError):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from airflow_provider_icsftps import __version__
+from airflow_provider_icsftps.cli.archive import archive
 from airflow_provider_icsftps.cli.certificate import certificate
 from airflow_provider_icsftps.cli.demo import demo
 from airflow_provider_icsftps.cli.download import download
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (certificate, demo, download, playground, simulate, status, upload):
     app.command()(command)
+app.add_typer(archive, name="archive")
 
 
 @app.callback(invoke_without_command=True)

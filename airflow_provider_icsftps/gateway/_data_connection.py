@@ -45,7 +45,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     data = session.context.wrap_socket(
         socket.socket(session.af, socket.SOCK_STREAM),
         server_hostname=session.host,
-        session=control.session,
+        session=session.tls_session,
         do_handshake_on_connect=False,
         suppress_ragged_eofs=False,  # a download that ends without close_notify must be seen
     )

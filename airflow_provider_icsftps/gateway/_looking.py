@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ftplib
+from datetime import datetime
 
 from airflow_provider_icsftps.exceptions import GatewayRefusedError
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
@@ -40,7 +41,7 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
         names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
         entries = [OutboxEntry(name, size_of(session, f"{folder}/{name}")) for name in names]
     if times:
-        entries = [OutboxEntry(e.name, e.size, parse_time(_ask(session, f"MDTM {folder}/{e.name}"))) for e in entries]
+        entries = [OutboxEntry(e.name, e.size, time_of(session, f"{folder}/{e.name}")) for e in entries]
     return entries
 
 
@@ -54,6 +55,17 @@ def size_of(session: FtpsSession, path: str) -> int | None:
     """
     answer = _ask(session, f"SIZE {path}")
     return int(answer) if is_number(answer) else None
+
+
+def time_of(session: FtpsSession, path: str) -> datetime | None:
+    """
+    Ask for a file's time of modification.
+
+    :param session: an open session.
+    :param path: absolute path.
+    :return: aware (UTC); ``None`` when the gateway does not tell.
+    """
+    return parse_time(_ask(session, f"MDTM {path}"))
 
 
 def _ask(session: FtpsSession, command: str) -> str:

@@ -18,7 +18,7 @@ from airflow_provider_icsftps.exceptions import (
 )
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway._looking import list_folder, size_of
+from airflow_provider_icsftps.gateway._looking import list_folder, size_of, time_of
 from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
@@ -209,6 +209,16 @@ class GatewayClient:
         :raises FileNotAvailableError: when there is no such folder.
         """
         return sorted(self._look(lambda session: list_folder(session, self.settings.outbox, times=times)))
+
+    def look_at(self, name: str) -> OutboxEntry:
+        """
+        Ask for the size and time of one file in the outbox, without a listing.
+
+        :param name: its name in the outbox.
+        :return: size and time are ``None`` when it is not there, or the gateway does not tell.
+        """
+        path = f"{self.settings.outbox}/{check_server_name(name)}"
+        return self._look(lambda session: OutboxEntry(name, size_of(session, path), time_of(session, path)))
 
     def outbox_names(self) -> OutboxNames:
         """

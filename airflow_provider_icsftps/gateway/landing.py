@@ -44,7 +44,7 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
         raise ConfigurationError(f"Download target {path} is a folder; give the path of the file")
     try:
         if path is not None:
-            with _beside(path) as file:
+            with written_whole(path) as file:
                 yield file
         else:
             with tempfile.TemporaryFile(prefix="icsftps-") as file:
@@ -62,7 +62,13 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """
+    Give a file to write to; when the block ends well, it is flushed to the disk and under its name.
+
+    :param path: local path of the file.
+    :raises OSError: when it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # named by chance, so that two writers do not meet; a dot, so that a glob does not see it
     temporary = path.with_name(f".icsftps-{secrets.token_hex(8)}.part")

@@ -58,18 +58,28 @@ def measure(source: Any) -> Measure:
     :param source: a path or bytes; a file is read to its end.
     :raises TransferError: when it cannot be read.
     """
-    digest = hashlib.sha256()
-    size = 0
-    buffer = memoryview(bytearray(_BLOCK))
     with opened(source) as file:
         try:
-            while count := file.readinto(buffer):
-                digest.update(buffer[:count])
-                size += count
+            return measure_file(file)
         except OSError as error:
             raise TransferError(
                 f"File {source} cannot be read ({error.strerror or error}); nothing was sent", local=True
             ) from error
+
+
+def measure_file(file: Any) -> Measure:
+    """
+    Read an open file to its end and say how long it is and what it holds.
+
+    :param file: a binary file.
+    :raises OSError: when it cannot be read.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := file.readinto(buffer):
+        digest.update(buffer[:count])
+        size += count
     return Measure(size, digest.hexdigest())
 
 

@@ -12,8 +12,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import (
+    Archive,
     Filing,
     Fleet,
+    GatewaySettings,
     Goal,
     Outcome,
     Patience,
@@ -24,6 +26,7 @@ from airflow_provider_icsftps.gateway import (
 )
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
+from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
 from airflow_provider_icsftps.operators._paths import as_path
 from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrigger, names_of
 
@@ -59,10 +62,12 @@ class IcsFtpsUploadOperator(BaseOperator):
     :param timeout: seconds to wait at most.
     :param outage_timeout: seconds for which a gateway that is away is tried again within one try of the task, with
         growing pauses. A refused login is never tried again.
+    :param archive: folder or URL of an archive (:class:`~airflow_provider_icsftps.gateway.archive.Archive`) that keeps
+        a copy of what was filed and what is known about it. (templated)
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     """
 
-    template_fields = ("source", "service", "resubmission", "icsftps_conn_id")
+    template_fields = ("source", "service", "resubmission", "archive", "icsftps_conn_id")
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         poke_interval: float = 60.0,
         timeout: float = timedelta(days=7).total_seconds(),
         outage_timeout: float = 900.0,
+        archive: Any = None,
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -91,7 +97,9 @@ class IcsFtpsUploadOperator(BaseOperator):
         self.poke_interval = poke_interval
         self.timeout = timeout
         self.outage_timeout = outage_timeout
+        self.archive = archive
         self.icsftps_conn_id = icsftps_conn_id
+        self._lineage = Lineage()
         self._fleet: Fleet | None = None
 
     @property
@@ -109,6 +117,9 @@ class IcsFtpsUploadOperator(BaseOperator):
             outcomes = file_each(fleet, filings, journal, Patience(self.outage_timeout, sleep=fleet.pause))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
+            self._note_lineage(fleet.settings, submissions)
+            if self.archive is not None:
+                self._keep(fleet.settings, filings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
@@ -135,6 +146,14 @@ class IcsFtpsUploadOperator(BaseOperator):
             raise self._too_late(submissions)
         return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), names)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell the OpenLineage provider, if it is installed, what was read and written.
+
+        :param task_instance: Airflow's.
+        """
+        return self._lineage.to_openlineage()
+
     def _wait(
         self,
         context: Context,
@@ -148,6 +167,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         while True:
             try:
                 with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
+                    self._note_lineage(gateway.settings, submissions)  # a deferred task goes on in a new process
                     seen = names if names is not None else gateway.outbox_names()
                     answers = conclude(gateway, submissions, goal, seen, read)
             except TransferError as error:
@@ -173,6 +193,23 @@ class IcsFtpsUploadOperator(BaseOperator):
                     timeout=left + GRACE,
                 )
             time.sleep(min(self.poke_interval, left.total_seconds()))
+
+    def _keep(self, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]) -> None:
+        """Keep what was filed, and what is known about it."""
+        shelf = Archive(as_path(self.archive)).shelf(settings)
+        for filing, submission in zip(filings, submissions, strict=True):
+            try:
+                shelf.keep_filed(submission, filing.source, address=settings.address)
+            except TransferError as error:
+                # the file may have changed since it was filed: a retry would take it for another filing
+                self.log.warning("Of %s only the record is kept: %s", filing.label, error)
+                shelf.keep_filed(submission, address=settings.address)
+
+    def _note_lineage(self, settings: GatewaySettings, submissions: list[Submission]) -> None:
+        self._lineage = Lineage(
+            [at_path(submission.source) for submission in submissions],
+            [at_gateway(settings, f"/{submission.service}/{submission.file_name}") for submission in submissions],
+        )
 
     def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
         unproven = [submission for submission in submissions if submission.needs_proof]

@@ -71,6 +71,10 @@ def parse_icsftps(arguments: list[str]) -> str:
     verb, *rest = arguments
     command = group.get_command(group.make_context("icsftps", arguments), verb)
     assert command is not None, f"icsftps {verb} does not exist"
+    if isinstance(command, typer.core.TyperGroup):
+        part, *rest = rest
+        command = command.get_command(command.make_context(verb, [part]), part)
+        assert command is not None, f"icsftps {verb} {part} does not exist"
     if rest[-1:] == ["--passphrase"]:
         rest.pop()  # it would be asked for
     command.make_context(verb, rest)
@@ -80,7 +84,7 @@ def parse_icsftps(arguments: list[str]) -> str:
 def run_icsftps(arguments: list[str], passphrase: str) -> None:
     """Parse a command, and run it if it is quick."""
     verb = parse_icsftps(arguments)
-    if verb not in {"certificate", "simulate"}:
+    if verb not in {"archive", "certificate", "simulate"}:
         return
     if verb == "simulate":
         arguments = [*arguments, "--port", "0", "--seconds", "0.1"]

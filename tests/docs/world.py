@@ -17,7 +17,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_provider_icsftps.gateway import GatewaySettings, Submission
+from airflow_provider_icsftps.gateway import GatewaySettings, Record, Submission
 from airflow_provider_icsftps.hooks._connection import to_settings
 from airflow_provider_icsftps.hooks._fields import read_fields
 from airflow_provider_icsftps.simulator.issued import pkcs12_file
@@ -99,7 +99,7 @@ class World:
         calls, variables = self.shell.run(block.text)
         for name, *arguments in calls:
             if name == "icsftps":
-                run_icsftps(arguments, PASSPHRASE)
+                run_icsftps([argument.replace("/data", str(self.folder)) for argument in arguments], PASSPHRASE)
             else:
                 check_command(name, arguments)
             if (name, arguments[:2]) == ("airflow", ["connections", "add"]):
@@ -119,6 +119,9 @@ class World:
         if block.mark in {"submission", "answer"}:
             more = {"statuses", "responses"} if block.mark == "answer" else set()
             assert {f.name for f in fields(Submission)} | more == set(values)
+            return
+        if block.mark == "record":
+            assert {f.name for f in fields(Record)} - {"folder", "record"} | {"format"} == set(values)
             return
         for connection in [values] if "conn_type" in values else values.values():
             assert self.settings(self.completed(connection)).password == connection["password"]
