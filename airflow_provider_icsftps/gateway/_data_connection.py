@@ -37,7 +37,8 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     control = session.sock
     if control is None:
         raise EOFError
-    session.command_sent = session.transfer_began = False
+    session.data_port = 0
+    session.data_open = session.command_sent = session.transfer_began = False
     host, port = _passive(session)
     session.command_sent = True
     session.putcmd(command)
@@ -51,7 +52,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     )
     session.data = data
     try:
-        data.settimeout(session.settings.connect_timeout)
+        data.settimeout(session.within(session.settings.connect_timeout))
         tune(data)
         try:
             data.connect((host, port))
@@ -68,6 +69,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     except BaseException:
         data.close()
         raise
+    session.data_open = True
     session.data_connections += 1
     session.resumed += bool(data.session_reused)
     return data
@@ -95,6 +97,7 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
         raise ftplib.error_proto(reply) from None
     if not 0 < port < 65536:
         raise ftplib.error_proto(reply)
+    session.data_port = port
     allowed = session.settings.data_ports
     if allowed and not allowed[0] <= port <= allowed[1]:
         raise GatewayProtocolError(
@@ -106,7 +109,7 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
 
 def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket) -> None:
     """Make the data connection's handshake and read the 1xx reply to the command, in either order."""
-    expires = time.monotonic() + session.settings.connect_timeout
+    expires = time.monotonic() + session.within(session.settings.connect_timeout)
     data.settimeout(0)
     try:
         while True:

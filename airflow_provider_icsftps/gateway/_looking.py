@@ -45,6 +45,16 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
     return entries
 
 
+def names_in(session: FtpsSession, folder: str) -> list[str]:
+    """
+    List the names in a folder, those of folders included.
+
+    :param session: an open session.
+    :param folder: absolute path.
+    """
+    return parse_names(retrieve_lines(session, f"NLST {folder}", f"Listing of {folder} at {session.settings.address}"))
+
+
 def size_of(session: FtpsSession, path: str) -> int | None:
     """
     Ask for the size of a file.

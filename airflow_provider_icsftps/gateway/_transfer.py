@@ -187,9 +187,9 @@ def retrieve(
     with session.mapped(tried, command.partition(" ")[0]):
         data = open_data(session, command)
         with data:
-            data.settimeout(session.settings.data_timeout)
             view = memoryview(bytearray(BLOCK))
             while True:
+                data.settimeout(session.within(session.settings.data_timeout))
                 try:
                     count = data.recv_into(view)
                 except (ssl.SSLEOFError, ConnectionError):
@@ -207,7 +207,7 @@ def retrieve(
                         local=True,
                     ) from error
             if whole:
-                _end_politely(data, session.settings.data_timeout)
+                _end_politely(data, session.within(session.settings.data_timeout))
         session.completion()
     if expected is not None and received != expected:
         raise TransferError(f"{tried}: {received} bytes came, {expected} were announced; nothing was kept")

@@ -227,6 +227,14 @@ class ClientCertificate:
             return "production"
         return None
 
+    def days_left(self, now: datetime | None = None) -> int:
+        """
+        Return the whole days until the end of validity, negative after it.
+
+        :param now: an aware datetime; by default the present.
+        """
+        return (self.not_after - (now or datetime.now(UTC))).days
+
     def check_validity(self, now: datetime | None = None) -> None:
         """
         Refuse a certificate that is not valid now.
