@@ -1,5 +1,5 @@
 """
-Opening a data connection, in the order that every server bears.
+Opening a data connection, in the order that every server bears, and ending it.
 
 * It resumes the control connection's TLS session, and its handshake begins after the command was sent: servers demand
   the one and wait for the other.
@@ -19,6 +19,8 @@ from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
 
+#: Bytes that are read or written at once.
+BLOCK = 256 * 1024
 #: A gateway that ended a data connection and has a reason says it at once.
 _SECONDS_FOR_A_REASON = 5.0
 _NOT_IMPLEMENTED = ("500", "501", "502", "504", "522")
@@ -71,6 +73,32 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     session.data_connections += 1
     session.resumed += bool(data.session_reused)
     return data
+
+
+def end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
+    """
+    Send close_notify and FIN at once, without waiting for the other side's.
+
+    :return: whether they could be sent: ``False`` on a connection that was reset.
+    """
+    data.settimeout(0)
+    while True:
+        try:
+            data.unwrap()
+        except ssl.SSLWantWriteError:
+            if not ready([], [data], seconds):
+                raise TimeoutError("data connection does not take the close_notify") from None
+            continue
+        except ssl.SSLError:
+            pass  # sent and not answered, or the gateway closed first: its reply tells
+        except OSError:
+            return False
+        break
+    try:
+        data.shutdown(socket.SHUT_WR)
+    except OSError:
+        return False
+    return True
 
 
 def _passive(session: FtpsSession) -> tuple[str, int]:

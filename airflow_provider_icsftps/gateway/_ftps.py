@@ -9,7 +9,7 @@ it decides whether a filing is whole:
 * Each reply has one time limit for the whole of it, so that a server that drips bytes cannot hold a task.
 
 Data connections are in :mod:`~airflow_provider_icsftps.gateway._data_connection`, what passes over them in
-:mod:`~airflow_provider_icsftps.gateway._transfer`.
+:mod:`~airflow_provider_icsftps.gateway._transfer` and :mod:`~airflow_provider_icsftps.gateway._download`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ftplib
 
 from airflow_provider_icsftps.exceptions import GatewayRefusedError
+from airflow_provider_icsftps.gateway._download import retrieve_lines
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
@@ -14,7 +15,6 @@ from airflow_provider_icsftps.gateway._listing import (
     parse_names,
     parse_time,
 )
-from airflow_provider_icsftps.gateway._transfer import retrieve_lines
 
 _NOT_IMPLEMENTED = {500, 501, 502, 504}
 

@@ -16,10 +16,11 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     StatusFileError,
 )
+from airflow_provider_icsftps.gateway._download import WHOLE, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway._looking import list_folder, size_of
-from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
+from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, digit_of
@@ -240,7 +241,8 @@ class GatewayClient:
 
         def fetch(session: FtpsSession) -> None:
             content.clear()
-            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take)
+            seconds = WHOLE * self.settings.data_timeout
+            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take, seconds=seconds)
 
         self._look(fetch)
         try:

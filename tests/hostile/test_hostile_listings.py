@@ -18,7 +18,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import _transfer
+from airflow_provider_icsftps.gateway import _download
 
 FILES = {"/out/b.xml": b"22", "/out/a.xml": b"1"}
 GOOD = [("a.xml", 1), ("b.xml", 2)]
@@ -127,7 +127,7 @@ def test_a_listing_without_end_is_given_up(pki, client):
 
     with (
         ScriptedServer(pki, {"MLSD": endless}) as server,
-        refused(TransferError, server.address, "/out", str(_transfer.MAX_LISTING_BYTES), seconds=8),
+        refused(TransferError, server.address, "/out", str(_download.MAX_LISTING_LINES), seconds=8),
     ):
         client(server).list_outbox()
 
