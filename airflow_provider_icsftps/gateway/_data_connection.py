@@ -17,7 +17,7 @@ import time
 from airflow_provider_icsftps.exceptions import GatewayProtocolError, UntrustedGatewayError
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
-from airflow_provider_icsftps.gateway._wire_errors import connection_error
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, unprotected
 
 #: Bytes that are read or written at once.
 BLOCK = 256 * 1024
@@ -61,7 +61,8 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
             _hear_why(session, error)  # a server that refuses the command may have given the port up by now
             tried = f"{command} at {session.settings.address}: data connection to port {port}"
             raise connection_error(tried, error) from error
-        _shake_hands(session, data, control)
+        _shake_hands(session, data, control, f"{command} at {session.settings.address}")
+        session.note_resumption(bool(data.session_reused))
         if data.getpeercert(True) != control.getpeercert(True):
             raise UntrustedGatewayError(
                 f"{command.partition(' ')[0]} at {session.settings.address}: the data connection shows another "
@@ -70,8 +71,6 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     except BaseException:
         data.close()
         raise
-    session.data_connections += 1
-    session.resumed += bool(data.session_reused)
     return data
 
 
@@ -132,7 +131,7 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
     return peer[0], port
 
 
-def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket) -> None:
+def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket, tried: str) -> None:
     """Make the data connection's handshake and read the 1xx reply to the command, in either order."""
     expires = time.monotonic() + session.settings.connect_timeout
     data.settimeout(0)
@@ -159,6 +158,8 @@ def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSock
     except ssl.SSLCertVerificationError:
         raise  # we refuse; what the other side says to that does not matter
     except OSError as error:
+        if isinstance(error, ssl.SSLError) and (refused := unprotected(tried, error)) is not None:
+            raise refused from error
         _hear_why(session, error)
         raise
     if not session.transfer_began:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ftplib
+import time
+from collections.abc import Iterator
 
-from airflow_provider_icsftps.exceptions import GatewayRefusedError
-from airflow_provider_icsftps.gateway._download import retrieve_lines
+from airflow_provider_icsftps.exceptions import GatewayRefusedError, GatewayTimeoutError
+from airflow_provider_icsftps.gateway._download import WHOLE, retrieve_lines
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
@@ -38,10 +40,21 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
     entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
     if entries is None:
         names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
-        entries = [OutboxEntry(name, size_of(session, f"{folder}/{name}")) for name in names]
+        asked = _in_time(session, [OutboxEntry(name) for name in names], tried)
+        entries = [OutboxEntry(e.name, size_of(session, f"{folder}/{e.name}")) for e in asked]
     if times:
-        entries = [OutboxEntry(e.name, e.size, parse_time(_ask(session, f"MDTM {folder}/{e.name}"))) for e in entries]
+        asked = _in_time(session, entries, tried)
+        entries = [OutboxEntry(e.name, e.size, parse_time(_ask(session, f"MDTM {folder}/{e.name}"))) for e in asked]
     return entries
+
+
+def _in_time(session: FtpsSession, entries: list[OutboxEntry], tried: str) -> Iterator[OutboxEntry]:
+    """Give one entry after the other, while there is time: a second for each, besides what any listing has."""
+    expires = time.monotonic() + WHOLE * session.settings.data_timeout + len(entries)
+    for entry in entries:
+        if time.monotonic() > expires:
+            raise GatewayTimeoutError(f"{tried}: the answers about single files come too slowly; try again later")
+        yield entry
 
 
 def size_of(session: FtpsSession, path: str) -> int | None:

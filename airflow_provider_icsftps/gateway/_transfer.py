@@ -87,6 +87,7 @@ class Upload:
                         self.transfer = Transfer.KILLED  # interrupted when all of it may have been out
                     self._abort(data)
                     raise
+                early = self._answered()  # a no that came meanwhile, or a yes to what it has not seen the end of
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
                 _linger(data, on=False)
                 ended = end_politely(data, session.settings.data_timeout)
@@ -96,13 +97,20 @@ class Upload:
                     if not str(error).startswith("421"):  # that is about the service, not about this file
                         self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
                     raise
-                if not reply.startswith(("226", "250")):
+                if early or not reply.startswith(("226", "250")):
                     raise ftplib.error_reply(reply)
                 if ended and not data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                     self.transfer = Transfer.CONFIRMED
                 else:  # some gateways say 226 to whatever they got
                     log.warning("%s: the gateway says %s, but the data connection was reset", tried, reply)
         return self.sent
+
+    def _answered(self) -> bool:
+        """Whether the gateway has said something by now; a connection that is gone says so when it is read."""
+        try:
+            return self.session.file.take_in()
+        except (OSError, EOFError):
+            return False
 
     def _send_all(self, data: ssl.SSLSocket, source: Source, tried: str) -> None:
         view = memoryview(bytearray(BLOCK))

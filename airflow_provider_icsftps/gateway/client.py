@@ -97,6 +97,8 @@ class GatewayClient:
             raise self._refused  # accounts lock after repeated wrong passwords
         if self.is_open and time.monotonic() - self._opened > SESSION_LIFETIME:
             self.close()
+        if self._session is not None and self._session.is_open and not self._session.can_resume:
+            self._session.leave()
         if self._session is None or not self._session.is_open:
             self._log_in()
         if self._session is None:

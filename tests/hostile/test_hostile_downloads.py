@@ -7,8 +7,9 @@ import os
 import socket
 
 import pytest
-from expectations import refused
-from scripted_server import Conversation, ScriptedServer, reset, server_context
+from expectations import QUICK, refused
+from scripted_server import Conversation, ScriptedServer, server_context
+from usual_answers import reset
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
@@ -129,7 +130,7 @@ def test_data_that_stops_coming_times_out(pki, client, folder):
         ScriptedServer(pki, {"RETR": stuck}, files=FILES) as server,
         refused(GatewayTimeoutError, server.address, NAME, "no answer in time"),
     ):
-        client(server).download(NAME, folder / NAME)
+        client(server, **QUICK).download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
 
 
@@ -142,7 +143,7 @@ def test_a_download_whose_226_never_comes_is_no_file(pki, client, folder):
         ScriptedServer(pki, {"RETR": mute}, files=FILES) as server,
         refused(GatewayTimeoutError, server.address, NAME, seconds=2.5),
     ):
-        client(server).download(NAME, folder / NAME)
+        client(server, **QUICK).download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
 
 
