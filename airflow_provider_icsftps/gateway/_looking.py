@@ -18,6 +18,8 @@ from airflow_provider_icsftps.gateway._listing import (
     parse_time,
 )
 
+#: What single questions about files may take on average, besides what any listing has.
+SECONDS_A_FILE = 1.0
 _NOT_IMPLEMENTED = {500, 501, 502, 504}
 
 
@@ -49,8 +51,8 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
 
 
 def _in_time(session: FtpsSession, entries: list[OutboxEntry], tried: str) -> Iterator[OutboxEntry]:
-    """Give one entry after the other, while there is time: a second for each, besides what any listing has."""
-    expires = time.monotonic() + WHOLE * session.settings.data_timeout + len(entries)
+    """Give one entry after the other, while there is time."""
+    expires = time.monotonic() + WHOLE * session.settings.data_timeout + SECONDS_A_FILE * len(entries)
     for entry in entries:
         if time.monotonic() > expires:
             raise GatewayTimeoutError(f"{tried}: the answers about single files come too slowly; try again later")

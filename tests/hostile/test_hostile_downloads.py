@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from expectations import QUICK, refused
-from scripted_server import Conversation, ScriptedServer, server_context
+from scripted_server import Conversation, ScriptedServer
 from usual_answers import reset
 
 from airflow_provider_icsftps.exceptions import (
@@ -19,7 +19,6 @@ from airflow_provider_icsftps.exceptions import (
     InvalidNameError,
     StatusFileError,
     TransferError,
-    UntrustedGatewayError,
 )
 
 NAME = "answer.xml"
@@ -196,17 +195,6 @@ def test_a_data_port_out_of_range_is_not_followed(pki, client, folder):
     ):
         client(server, data_ports=(36000, 39999)).download(NAME, folder / NAME)
     assert "RETR" not in server.commands
-
-
-def test_a_data_connection_with_another_certificate_gives_no_file(pki, client, folder):
-    """Even one that the same CA vouches for."""
-    second = server_context(pki.new_server_file("another"), pki.ca_file)
-    with (
-        ScriptedServer(pki, files=FILES, data_context=second) as server,
-        refused(UntrustedGatewayError, server.address, "another server certificate"),
-    ):
-        client(server).download(NAME, folder / NAME)
-    assert list(folder.iterdir()) == []
 
 
 def test_tls_trouble_on_a_data_connection_is_no_refused_login(pki, client, folder):

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 from expectations import QUICK, refused
-from scripted_server import Conversation, ScriptedServer, server_context
+from scripted_server import Conversation, ScriptedServer
 from uploading import PATH, Endless, ending_with, upload
 from usual_answers import receive, reset
 
@@ -15,7 +15,6 @@ from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
     GatewayUnavailableError,
     TransferError,
-    UntrustedGatewayError,
 )
 from airflow_provider_icsftps.gateway.submission import Transfer
 
@@ -147,41 +146,6 @@ def test_a_no_instead_of_150_is_heard_also_when_the_data_port_is_closed_by_then(
         with refused(GatewayRefusedError, server.address, PATH, "553 no such folder"):
             upload(gateway)
     assert gateway.last_transfer == Transfer.NONE
-
-
-def test_a_data_connection_with_another_certificate_gets_nothing(pki, client):
-    got = bytearray()
-    second = server_context(pki.new_server_file("second"), pki.ca_file)
-
-    def impostor(talk: Conversation, _: str) -> None:
-        talk.say("150 send it")
-        receive(talk.accept_data(), got)
-        talk.say("226 thanks")
-
-    with ScriptedServer(pki, {"STOR": impostor}, data_context=second) as server:
-        gateway = client(server)
-        with refused(UntrustedGatewayError, server.address, "another server certificate", "tampering"):
-            upload(gateway)
-    assert got == b""
-    assert server.resumed == [False]
-    assert gateway.last_transfer == Transfer.BROKEN
-
-
-def test_a_data_connection_of_a_stranger_gets_nothing(pki, strangers, client):
-    """Nor does it help the stranger that the control connection says nothing about it."""
-
-    def impostor(talk: Conversation, _: str) -> None:
-        talk.say("150 send it")
-        with contextlib.suppress(OSError):
-            talk.accept_data()
-
-    context = server_context(strangers.server_file, pki.ca_file)
-    with ScriptedServer(pki, {"STOR": impostor}, data_context=context) as server:
-        gateway = client(server)
-        with refused(UntrustedGatewayError, server.address, "does not verify", seconds=3):
-            upload(gateway)
-    assert server.resumed == []
-    assert gateway.last_transfer == Transfer.BROKEN
 
 
 def test_a_data_connection_reset_in_the_middle_is_a_broken_upload(pki, client):
