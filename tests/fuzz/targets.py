@@ -29,7 +29,8 @@ from airflow_provider_icsftps.gateway._listing import parse_list, parse_mlsd, pa
 from airflow_provider_icsftps.gateway._looking import size_of
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway.certificates import ClientCertificate
-from airflow_provider_icsftps.gateway.names import check_server_name, digit_of
+from airflow_provider_icsftps.gateway.names import check_server_name
+from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.status import StatusFile
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # certificates are made in one place only

@@ -234,9 +234,9 @@ class Conversation(UsualAnswers):
         self.server.resumed.append(bool(data.session_reused))
         return data
 
-    def send(self, content: bytes, *, notify: bool = True) -> None:
+    def send(self, content: bytes, *, notify: bool = True, before: tuple[str, ...] = ("150 here it comes",)) -> None:
         """Open the data connection, send, and close it with or without close_notify."""
-        self.say("150 here it comes")
+        self.say(*before)
         data = self.accept_data()
         data.sendall(content)
         if notify:

@@ -12,7 +12,7 @@ from scripted_server import Conversation, ScriptedServer
 from uploading import PATH, Endless, upload
 
 from airflow_provider_icsftps.exceptions import GatewayTimeoutError, TransferError
-from airflow_provider_icsftps.gateway import _looking
+from airflow_provider_icsftps.gateway import _looking, _transfer
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 LINES = {
@@ -124,7 +124,9 @@ def test_a_status_file_that_drips_is_given_up(pki, client):
         client(server, **QUICK).read_status(STATUS)
 
 
-def test_an_upload_that_is_taken_by_drips_is_given_up(pki, client):
+def test_an_upload_that_is_taken_by_drips_is_given_up(pki, client, monkeypatch):
+    monkeypatch.setattr(_transfer, "_ABORT_SECONDS", 0.3)
+
     def sip(talk: Conversation, _: str) -> None:
         talk._passive.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         talk.say("150 send it")

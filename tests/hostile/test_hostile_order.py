@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 
 import pytest
@@ -82,17 +81,7 @@ def test_a_552_before_the_end_of_an_upload_that_is_taken_all_the_same_is_a_no(pk
 
 def early_226(content: bytes, *, notify: bool):
     """Say 226 first, and send then."""
-
-    def retr(talk: Conversation, _: str) -> None:
-        talk.say("150 here it comes", "226 that was it")
-        data = talk.accept_data()
-        data.sendall(content)
-        if notify:
-            with contextlib.suppress(OSError):
-                data.unwrap()
-        data.close()
-
-    return retr
+    return lambda talk, _: talk.send(content, notify=notify, before=("150 here it comes", "226 that was it"))
 
 
 def test_a_226_before_a_download_is_as_good_when_the_download_is_whole(pki, client, folder):

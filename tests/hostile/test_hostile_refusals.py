@@ -16,6 +16,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     TransferError,
 )
+from airflow_provider_icsftps.gateway import _transfer
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 
@@ -178,7 +179,9 @@ def test_a_226_in_the_middle_is_not_believed(pki, client):
     assert gateway.last_transfer == Transfer.BROKEN
 
 
-def test_a_server_that_stops_reading_times_out(pki, client):
+def test_a_server_that_stops_reading_times_out(pki, client, monkeypatch):
+    monkeypatch.setattr(_transfer, "_ABORT_SECONDS", 0.3)
+
     def stuck(talk: Conversation, _: str) -> None:
         talk.say("150 send it")
         talk.accept_data()

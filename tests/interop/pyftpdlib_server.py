@@ -32,6 +32,7 @@ def tls_context() -> SSL.Context:
     context.load_verify_locations(TOLD["ca"])
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *args: bool(args[-1]))
     context.set_session_id(b"interop")
+    context.set_timeout(TOLD["lifetime"])
     return context
 
 

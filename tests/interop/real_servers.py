@@ -173,14 +173,16 @@ class Pyftpdlib(RealServer):
     pyftpdlib, as whoever starts it.
 
     :param rude: end data connections without close_notify, as some servers do.
+    :param lifetime: seconds for which it knows a TLS session.
     """
 
     name = "pyftpdlib"
     gullible = True
 
-    def __init__(self, pki: ThrowawayPki, *args: Any, rude: bool = False, **more: Any) -> None:
+    def __init__(self, pki: ThrowawayPki, *args: Any, rude: bool = False, lifetime: int = 7200, **more: Any) -> None:
         super().__init__(pki, *args, **more)
         self.rude = rude
+        self.lifetime = lifetime
 
     @classmethod
     def missing(cls) -> str:
@@ -200,6 +202,7 @@ class Pyftpdlib(RealServer):
             "certificate": str(self.pki.server_file),
             "ca": str(self.pki.ca_file),
             "rude": self.rude,
+            "lifetime": self.lifetime,
         }
         config = self.folder / "pyftpdlib.json"
         config.write_text(json.dumps(told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 
 import pytest
 from real_servers import KINDS, Pyftpdlib
@@ -106,6 +107,19 @@ def test_a_server_that_forgot_all_tls_sessions_is_asked_over_a_new_one(pki, clie
         assert gateway.list_outbox() == []
         assert connections(gateway) == (1, 1)
         gateway.upload(b"x", service="Manifest", file_name="a.xml")
+        gateway.close()
+
+
+def test_a_tls_session_that_is_about_to_be_forgotten_is_replaced_before_an_upload(pki, client):
+    """The gateway says how long it knows one; to find out by a refused upload would be late."""
+    with Pyftpdlib(pki, lifetime=2) as server:
+        gateway = client(server)
+        gateway.connect()
+        session = gateway._session
+        time.sleep(2.1)
+        gateway.upload(b"x", service="Manifest", file_name="a.xml")
+        assert session is not gateway._session
+        assert connections(gateway) == (1, 1)
         gateway.close()
 
 
