@@ -23,7 +23,7 @@ MAX_LISTING_LINES = 1_000_000
 #: In each ``data_timeout`` so much must come, or the end; less is silence.
 _LEAST_BYTES = 16 * 1024
 #: A listing or a status file must be whole within so many times ``data_timeout``.
-WHOLE = 10
+WHOLE_WITHIN = 10
 
 
 def retrieve(
@@ -111,7 +111,7 @@ def retrieve_lines(session: FtpsSession, command: str, tried: str) -> list[str]:
         if len(lines) > MAX_LISTING_LINES:
             raise TransferError(f"{tried}: the listing has more than {MAX_LISTING_LINES} lines; it was given up")
 
-    retrieve(session, command, tried, take, seconds=WHOLE * session.settings.data_timeout)
+    retrieve(session, command, tried, take, seconds=WHOLE_WITHIN * session.settings.data_timeout)
     return [*lines, *split_lines(bytes(rest), session.encoding)]
 
 

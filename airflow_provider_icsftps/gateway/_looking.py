@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from airflow_provider_icsftps.exceptions import GatewayRefusedError, GatewayTimeoutError
-from airflow_provider_icsftps.gateway._download import WHOLE, retrieve_lines
+from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve_lines
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
@@ -52,7 +52,7 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
 
 def _in_time(session: FtpsSession, entries: list[OutboxEntry], tried: str) -> Iterator[OutboxEntry]:
     """Give one entry after the other, while there is time."""
-    expires = time.monotonic() + WHOLE * session.settings.data_timeout + SECONDS_A_FILE * len(entries)
+    expires = time.monotonic() + WHOLE_WITHIN * session.settings.data_timeout + SECONDS_A_FILE * len(entries)
     for entry in entries:
         if time.monotonic() > expires:
             raise GatewayTimeoutError(f"{tried}: the answers about single files come too slowly; try again later")

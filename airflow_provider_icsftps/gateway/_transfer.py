@@ -87,8 +87,8 @@ class Upload:
                         self.transfer = Transfer.KILLED  # interrupted when all of it may have been out
                     self._abort(data)
                     raise
-                early = self._answered()  # a no that came meanwhile, or a yes to what it has not seen the end of
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
+                early = self._answered()  # a no that came meanwhile, or a yes to what it has not seen the end of
                 _linger(data, on=False)
                 ended = end_politely(data, session.settings.data_timeout)
                 try:

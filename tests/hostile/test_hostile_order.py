@@ -33,6 +33,7 @@ def taking_all(early: str, *late: str):
         talk.server.endings.append(receive(data, content))
         data.close()
         talk.server.files[PATH] = bytes(content)
+        talk.server.reached.set()
         if late:
             talk.say(*late)
 
@@ -66,6 +67,7 @@ def test_a_226_before_the_end_of_an_upload_confirms_nothing(pki, client, late):
         with refused(GatewayProtocolError, server.address, PATH, "226 got it"):
             upload(gateway, Hesitant(gateway))
         assert gateway.last_transfer == Transfer.SENT
+        assert server.reached.wait(3)
     assert server.endings == ["close_notify"]
     assert server.files[PATH] == CONTENT
 
