@@ -9,13 +9,14 @@ code is 1 when anything broke.
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
 SECONDS_AN_INPUT = 10
 MEGABYTES = 1024
 MAX_INPUT = 65536
@@ -33,6 +34,7 @@ def fuzz(target: str, seconds: int, corpus: Path) -> None:
 
     with atheris.instrument_imports(include=["airflow_provider_icsftps", "ftplib", "xml", "defusedxml"]):
         from targets import SEEDS, TARGETS, seeds
+    logging.getLogger("airflow_provider_icsftps").setLevel(logging.CRITICAL)  # names that are left out are told
     for number, seed in enumerate(seeds(target)):
         (corpus / f"seed{number}").write_bytes(seed)
     found = SEEDS / target
@@ -70,6 +72,10 @@ def run(seconds: int, targets: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    if importlib.util.find_spec("atheris") is None:
+        sys.exit("atheris is not installed here: pip install 'airflow-provider-icsftps[fuzz]'")
     if sys.argv[1] == "--one":
         fuzz(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import logging
 import socket
 import ssl
 import sys
@@ -41,8 +40,6 @@ from certificate_factory import PEM
 SEEDS = Path(__file__).parent / "seeds"
 PASSPHRASE = "open sesame"
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-
-logging.getLogger("airflow_provider_icsftps").setLevel(logging.CRITICAL)  # names that are left out are told
 
 
 def one_line(error: BaseException) -> None:

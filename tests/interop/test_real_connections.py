@@ -6,6 +6,7 @@ import select
 import time
 
 import pytest
+from observations import connections
 from real_servers import KINDS, Pyftpdlib
 
 from airflow_provider_icsftps.exceptions import (
@@ -18,13 +19,6 @@ from airflow_provider_icsftps.gateway import GatewayClient
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-
-
-def connections(gateway: GatewayClient) -> tuple[int, int]:
-    """Data connections over the present session, and how many of them resumed it."""
-    session = gateway._session
-    assert session is not None
-    return session.data_connections, session.resumed
 
 
 def test_a_wrong_password_is_a_refused_login(server, client):

@@ -6,21 +6,14 @@ import os
 import time
 
 import pytest
+from observations import connections
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import GatewayClient
 
 DANISH = "Ærø til Åbenrå, går i dag.xml"
-
-
-def connections(gateway: GatewayClient) -> tuple[int, int]:
-    """Data connections over the present session, and how many of them resumed it."""
-    session = gateway._session
-    assert session is not None
-    return session.data_connections, session.resumed
 
 
 def test_an_empty_outbox_is_an_empty_list(server, client):

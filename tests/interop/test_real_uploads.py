@@ -7,36 +7,20 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running_server import PASSWORD, RealServer
+from observations import connections, last_transfer
+from running_server import PASSWORD
 
 from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import GatewayClient
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 from throwaway_pki import PASSPHRASE  # isort: skip  # running_server says where it is
-
-
-def connections(gateway: GatewayClient) -> tuple[int, int]:
-    """Data connections over the present session, and how many of them resumed it."""
-    session = gateway._session
-    assert session is not None
-    return session.data_connections, session.resumed
-
-
-def last_transfer(server: RealServer, known: int) -> str:
-    """What the server's log says about the transfer after the ones known, given a moment to say it."""
-    deadline = time.monotonic() + 3
-    while len(server.transfers()) <= known and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return server.transfers()[-1]
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, 2_000_000])
