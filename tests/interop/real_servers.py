@@ -16,9 +16,17 @@ from throwaway_pki import ThrowawayPki
 
 
 class Proftpd(RealServer):
-    """proftpd, as whoever starts it."""
+    """
+    proftpd, as whoever starts it.
+
+    :param directives: more lines for its configuration.
+    """
 
     name = "proftpd"
+
+    def __init__(self, pki: ThrowawayPki, *args: Any, directives: str = "", **more: Any) -> None:
+        super().__init__(pki, *args, **more)
+        self.directives = directives
 
     @classmethod
     def missing(cls) -> str:
@@ -75,6 +83,7 @@ TLSRSACertificateFile {server_key}
 TLSRSACertificateKeyFile {server_key}
 TLSCACertificateFile {self.pki.ca_file}
 TLSVerifyClient on
+{self.directives}
 {f"MasqueradeAddress {self.advertised}" if self.advertised else ""}
 {f"PassivePorts {self.data_ports[0]} {self.data_ports[1]}" if self.data_ports else ""}
 """)
