@@ -158,7 +158,7 @@ class FtpsSession(ftplib.FTP_TLS):
     @property
     def can_resume(self) -> bool:
         """Whether the gateway is likely to know its TLS session still; where resuming is demanded, it is needed."""
-        tls = self.sock.session if self.sock is not None else None
+        tls = self.tls_session if self.sock is not None else None
         if tls is None:
             return False
         life = min(tls.timeout, tls.ticket_lifetime_hint or tls.timeout)
