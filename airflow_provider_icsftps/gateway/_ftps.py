@@ -7,9 +7,10 @@ it decides whether a filing is whole:
 
 * Exactly TLS 1.2, nothing sent before it is up, nothing accepted that was sent in clear behind the 234.
 * Each reply has one time limit for the whole of it, so that a server that drips bytes cannot hold a task.
+* A reply is a reply to one command: what was said before the command was sent is never taken for its answer.
 
 Data connections are in :mod:`~airflow_provider_icsftps.gateway._data_connection`, what passes over them in
-:mod:`~airflow_provider_icsftps.gateway._transfer`.
+:mod:`~airflow_provider_icsftps.gateway._transfer` and :mod:`~airflow_provider_icsftps.gateway._download`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import ftplib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
 from airflow_provider_icsftps.exceptions import (
@@ -34,6 +36,9 @@ from airflow_provider_icsftps.gateway._wire_errors import connection_error, refu
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
 _MAX_REPLY_LINES = 500
+_MAX_PRELIMINARIES = 5
+#: Refusals of a data connection, which mean that the TLS session was forgotten when it was not resumed.
+_NOT_RESUMED = ("425", "522")
 _REPLY = re.compile(r"[1-5]\d\d(?![^ -])", re.ASCII)
 
 
@@ -61,6 +66,7 @@ class FtpsSession(ftplib.FTP_TLS):
         #: Data connections made, and how many of them resumed the TLS session.
         self.data_connections = 0
         self.resumed = 0
+        self._forgotten = False  # whether the last one did not
         #: Of the last data connection: the port that the gateway named, whether it was made, whether its command was
         #: sent, and whether a 1xx reply to it was read.
         self.data_port = 0
@@ -120,7 +126,7 @@ class FtpsSession(ftplib.FTP_TLS):
     def greet(self) -> None:
         """Read the gateway's greeting."""
         with self.mapped(self._where):
-            self.welcome = self.getresp()
+            self.welcome = self._greeting()
 
     def ask_for_tls(self) -> None:
         """Have the gateway agree to TLS."""
@@ -211,7 +217,45 @@ class FtpsSession(ftplib.FTP_TLS):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(sock, how)  # not SSLSocket's: it takes the TLS state from the other thread
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether the gateway is likely to know its TLS session still; where resuming is demanded, it is needed."""
+        tls = self.tls_session if self.sock is not None else None
+        if tls is None:
+            return False
+        life = min(tls.timeout, tls.ticket_lifetime_hint or tls.timeout)
+        return time.time() - tls.time < 0.9 * life
+
+    def note_resumption(self, resumed: bool) -> None:
+        """Count a data connection."""
+        self.data_connections += 1
+        self.resumed += resumed
+        self._forgotten = not resumed
+
     # ------------------------------------------------------------ what ftplib calls
+
+    def sendcmd(self, cmd: str) -> str:
+        """Send a command and return its reply; refuse to take for it what was said before."""
+        if self.sock is None:
+            raise EOFError
+        if self.file.take_in():
+            unasked = self.getresp()  # raises a 421, which says why it is closing
+            raise ftplib.error_proto(f"{unasked} without being asked")
+        return super().sendcmd(cmd)
+
+    def voidcmd(self, cmd: str) -> str:
+        """The same, for a command whose reply must be a plain yes."""
+        reply = self.sendcmd(cmd)
+        if not reply.startswith("2"):
+            raise ftplib.error_reply(reply)
+        return reply
+
+    def _greeting(self) -> str:
+        for _ in range(_MAX_PRELIMINARIES):
+            reply = self.getresp()
+            if not reply.startswith("1"):  # 120: ready in so many minutes
+                return reply
+        raise ftplib.error_reply(reply)
 
     def putline(self, line: str) -> None:
         """Send one line; ftplib's own does not keep names that are no text in the gateway's encoding."""
@@ -275,8 +319,10 @@ class FtpsSession(ftplib.FTP_TLS):
             self.close()  # found in the middle of an exchange; what the gateway says next would be misunderstood
             raise
         except ftplib.error_perm as error:
+            self._give_up_if_forgotten(error)
             raise refusal(tried, command, str(error)) from error
         except ftplib.error_temp as error:
+            self._give_up_if_forgotten(error)
             if str(error).startswith("421"):
                 self.close()
             raise GatewayUnavailableError(f"{tried}: the gateway answered {error!s}; try again later") from error
@@ -291,3 +337,7 @@ class FtpsSession(ftplib.FTP_TLS):
         except BaseException:
             self.close()  # interrupted between a command and its reply: the next reply would be the wrong one
             raise
+
+    def _give_up_if_forgotten(self, error: ftplib.Error) -> None:
+        if self._forgotten and str(error).startswith(_NOT_RESUMED):
+            self.close()  # nor would the next data connection be taken; a new session will do

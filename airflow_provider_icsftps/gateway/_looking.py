@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ftplib
+import time
+from collections.abc import Iterator
 from datetime import datetime
 
-from airflow_provider_icsftps.exceptions import GatewayRefusedError
+from airflow_provider_icsftps.exceptions import GatewayRefusedError, GatewayTimeoutError
+from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve_lines
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
@@ -15,8 +18,9 @@ from airflow_provider_icsftps.gateway._listing import (
     parse_names,
     parse_time,
 )
-from airflow_provider_icsftps.gateway._transfer import retrieve_lines
 
+#: What single questions about files may take on average, besides what any listing has.
+SECONDS_A_FILE = 1.0
 _NOT_IMPLEMENTED = {500, 501, 502, 504}
 
 
@@ -39,9 +43,11 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
     entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
     if entries is None:
         names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
-        entries = [OutboxEntry(name, size_of(session, f"{folder}/{name}")) for name in names]
+        asked = _in_time(session, [OutboxEntry(name) for name in names], tried)
+        entries = [OutboxEntry(e.name, size_of(session, f"{folder}/{e.name}")) for e in asked]
     if times:
-        entries = [OutboxEntry(e.name, e.size, time_of(session, f"{folder}/{e.name}")) for e in entries]
+        asked = _in_time(session, entries, tried)
+        entries = [OutboxEntry(e.name, e.size, time_of(session, f"{folder}/{e.name}")) for e in asked]
     return entries
 
 
@@ -53,6 +59,15 @@ def names_in(session: FtpsSession, folder: str) -> list[str]:
     :param folder: absolute path.
     """
     return parse_names(retrieve_lines(session, f"NLST {folder}", f"Listing of {folder} at {session.settings.address}"))
+
+
+def _in_time(session: FtpsSession, entries: list[OutboxEntry], tried: str) -> Iterator[OutboxEntry]:
+    """Give one entry after the other, while there is time."""
+    expires = time.monotonic() + WHOLE_WITHIN * session.settings.data_timeout + SECONDS_A_FILE * len(entries)
+    for entry in entries:
+        if time.monotonic() > expires:
+            raise GatewayTimeoutError(f"{tried}: the answers about single files come too slowly; try again later")
+        yield entry
 
 
 def size_of(session: FtpsSession, path: str) -> int | None:

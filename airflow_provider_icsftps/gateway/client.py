@@ -16,10 +16,11 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     StatusFileError,
 )
+from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway._looking import list_folder, size_of, time_of
-from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
+from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, digit_of
@@ -30,8 +31,8 @@ from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 T = TypeVar("T")
-#: Seconds after which a session is opened anew: servers forget TLS sessions after one or two hours, and one that
-#: demands that data connections resume them would refuse from then on.
+#: Seconds after which a session is opened anew, or earlier where the server says so: servers forget TLS sessions after
+#: one or two hours, and one that demands that data connections resume them would refuse from then on.
 SESSION_LIFETIME = 3000.0
 
 #: What a ping holds: one empty element.
@@ -81,8 +82,7 @@ class GatewayClient:
     @property
     def is_open(self) -> bool:
         """Whether there is a session that has not been given up and is not so old that it will be opened anew."""
-        young = time.monotonic() - self._opened <= SESSION_LIFETIME
-        return self._session is not None and self._session.is_open and young
+        return self._session is not None and self._session.is_open and not self._is_aged(self._session)
 
     def connect(self) -> None:
         """
@@ -125,6 +125,9 @@ class GatewayClient:
             raise
         self._opened = time.monotonic()
         log_end(self.settings.certificate)
+
+    def _is_aged(self, session: FtpsSession) -> bool:
+        return time.monotonic() - self._opened > SESSION_LIFETIME or not session.can_resume
 
     def _look(self, verb: Callable[[FtpsSession], T]) -> T:
         """Do what changes nothing; once more when the connection had died before."""
@@ -260,7 +263,8 @@ class GatewayClient:
 
         def fetch(session: FtpsSession) -> None:
             content.clear()
-            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take)
+            seconds = WHOLE_WITHIN * self.settings.data_timeout
+            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take, seconds=seconds)
 
         self._look(fetch)
         try:
