@@ -25,6 +25,7 @@ _UNIX = re.compile(
 #: So many of the names that a listing left out are told in the log, and then how many more.
 _TOLD = 20
 _DOS = re.compile(r"\d\d-\d\d-\d{2,4}\s+\d\d:\d\d(?:[AP]M)?\s+(?:(?P<dir><DIR>)|(?P<size>\d+))\s+(?P<name>.+)")
+_NO_FILE = re.compile(r"(?:total \d+)?")
 
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?", re.ASCII)
 
@@ -52,7 +53,18 @@ def parse_mlsd(lines: Iterable[str], tried: str = "Listing") -> list[OutboxEntry
     :param tried: which listing, for an error's line.
     :raises GatewayProtocolError: for a line that is none.
     """
-    entries, sieve = [], _Sieve()
+    return list(mlsd_entries(lines, tried))
+
+
+def mlsd_entries(lines: Iterable[str], tried: str) -> Iterator[OutboxEntry]:
+    """
+    Do the same, one entry after the other.
+
+    :param lines: without line ends.
+    :param tried: which listing, for an error's line.
+    :raises GatewayProtocolError: for a line that is none.
+    """
+    sieve = _Sieve()
     for line in lines:
         facts_text, blank, name = line.partition(" ")
         if not blank:
@@ -60,9 +72,8 @@ def parse_mlsd(lines: Iterable[str], tried: str = "Listing") -> list[OutboxEntry
         facts = {key.lower(): value for key, _, value in (f.partition("=") for f in facts_text.split(";"))}
         if facts.get("type", "file").lower() == "file" and sieve.lets_through(name):
             size = facts.get("size", "")
-            entries.append(OutboxEntry(name, int(size) if is_number(size) else None, parse_time(facts.get("modify"))))
+            yield OutboxEntry(name, int(size) if is_number(size) else None, parse_time(facts.get("modify")))
     sieve.tell_the_rest()
-    return entries
 
 
 def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
@@ -74,19 +85,35 @@ def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
     :param lines: without line ends.
     :return: ``None`` when a line has neither shape.
     """
-    entries, sieve = [], _Sieve()
+    lines = list(lines)
+    return list(list_entries(lines)) if has_list_shape(lines) else None
+
+
+def has_list_shape(lines: Iterable[str]) -> bool:
+    """
+    Tell whether every line of a LIST listing has one of the two shapes.
+
+    :param lines: without line ends.
+    """
+    return all(_UNIX.fullmatch(line) or _DOS.fullmatch(line) or _NO_FILE.fullmatch(line) for line in lines)
+
+
+def list_entries(lines: Iterable[str]) -> Iterator[OutboxEntry]:
+    """
+    Read such lines, one after the other; folders and links are left out, and what has neither shape.
+
+    :param lines: without line ends.
+    """
+    sieve = _Sieve()
     for line in lines:
-        if not line or re.fullmatch(r"total \d+", line):
-            continue
         match = _UNIX.fullmatch(line) or _DOS.fullmatch(line)
         if match is None:
-            return None
+            continue
         found = match.groupdict()
         is_file = found["size"] is not None and found.get("type", "-") == "-"
         if is_file and is_number(found["size"]) and sieve.lets_through(found["name"]):
-            entries.append(OutboxEntry(found["name"], int(found["size"])))
+            yield OutboxEntry(found["name"], int(found["size"]))
     sieve.tell_the_rest()
-    return entries
 
 
 def parse_names(lines: Iterable[str]) -> list[str]:

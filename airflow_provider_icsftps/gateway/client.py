@@ -19,7 +19,7 @@ from airflow_provider_icsftps.exceptions import (
 from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway._looking import list_folder, size_of, time_of
+from airflow_provider_icsftps.gateway._looking import list_folder, list_names, size_of, time_of
 from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
@@ -239,7 +239,7 @@ class GatewayClient:
 
         :raises FileNotAvailableError: when there is no such folder.
         """
-        return OutboxNames(entry.name for entry in self.list_outbox(times=False))
+        return OutboxNames(self._look(lambda session: list_names(session, self.settings.outbox)))
 
     def read_status(self, name: str) -> StatusFile:
         """

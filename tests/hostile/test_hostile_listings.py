@@ -66,6 +66,13 @@ def test_a_list_that_cannot_be_read_gives_way_to_nlst_with_size_and_time(pki, cl
     assert tuple(server.commands.count(command) for command in ("NLST", "SIZE", "MDTM")) == (1, 2, 2)
 
 
+@pytest.mark.parametrize("lacking", [{}, {"MLSD": "502 no"}, {"MLSD": "502 no", "LIST": lines("odd")}], ids=len)
+def test_names_alone_take_one_listing_and_no_question_about_a_file(pki, client, lacking):
+    with ScriptedServer(pki, lacking, files=FILES) as server:
+        assert list(client(server).outbox_names()) == ["a.xml", "b.xml"]
+    assert not {"SIZE", "MDTM"} & set(server.commands)
+
+
 def test_a_missing_folder_is_said(pki, client):
     with (
         ScriptedServer(pki, {"MLSD": "550 /out: no such folder"}) as server,
