@@ -6,6 +6,9 @@ beside Airflow's FTPSHook in a loop (``outbox_clients`` tells how each is run). 
 the clients take turns, so that whatever else the machine does hits all alike: look at the ratios, not at the seconds.
 After the archive's run there is a second one, which finds nothing new.
 
+What was fetched is removed at the very end: for some minutes, ext4 makes new files slowly where many were removed. Set
+``TMPDIR`` to a folder where nobody else removes files; on a file system in memory, flushing to the disk costs nothing.
+
 Client and server share one machine: what the server takes of it, the client does not get, and there is no way between
 them that several sessions could shorten.
 """
@@ -21,8 +24,8 @@ import random
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,7 +46,7 @@ from outbox_clients import Cost, run  # noqa: E402 - see above
 from servers import here  # noqa: E402
 
 if TYPE_CHECKING:
-    from servers import Counts, CountingServer
+    from servers import CountingServer, Counts
 
 SIZE = 5000
 _FILES = (1000, 10_000)
@@ -59,7 +62,7 @@ class Round:
     :param first: of each client, what fetching everything took.
     :param second: what the archive's run with nothing new took.
     :param seen: of the archive's runs, what the gateway saw.
-    :param kept: files that the archive had in the end, each once and with the right content.
+    :param kept: files that the archive had in the end, if each is there once.
     :param load: of the machine when the round began, a mean over one minute.
     """
 
@@ -81,50 +84,47 @@ def clients() -> list[str]:
     return ["archive", *(["lftp"] if shutil.which("lftp") else []), "hook"]
 
 
-def measure(server: CountingServer, files: int, order: Sequence[str]) -> Round:
+def measure(server: CountingServer, files: int, order: Sequence[str], folder: Path) -> Round:
     """
     Let each client fetch the outbox once.
 
     :param server: with that many files in its outbox.
     :param files: how many.
     :param order: of the clients.
+    :param folder: an empty one, where they put them.
     """
     load = os.getloadavg()[0]
     first: dict[str, Cost] = {}
     for client in order:
-        with tempfile.TemporaryDirectory(prefix="icsftps-benchmark-") as folder:
-            target = Path(folder) / "fetched"
-            before = server.counts()
-            first[client] = run(client, server.connection, target)
-            if first[client].files != files:
-                raise RuntimeError(f"{client} fetched {first[client].files} of {files} files")
-            if client == "archive":
-                between = server.counts()
-                second = run(client, server.connection, target)
-                seen = between.since(before), server.counts().since(between)
-                kept = len(_digests(server.outbox.iterdir()) & _digests(target.glob("*@*/out/*/*/*/*~*[0-9a-f].xml")))
-    return Round(server.name, files, first, second, seen, kept, load)
+        target = folder / client / "fetched"
+        target.parent.mkdir()
+        before = server.counts()
+        first[client] = run(client, server.connection, target)
+        if first[client].files != files:
+            raise RuntimeError(f"{client} fetched {first[client].files} of {files} files")
+        if client == "archive":
+            between = server.counts()
+            second = run(client, server.connection, target)
+            seen = between.since(before), server.counts().since(between)
+            kept = target.glob("*@*/out/*/*/*/*.xml")
+    return Round(server.name, files, first, second, seen, _in_both(server.outbox.iterdir(), kept), load)
 
 
-def _digests(paths: Iterator[Path]) -> set[str]:
-    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+def _in_both(laid: Iterable[Path], kept: Iterable[Path]) -> int:
+    digests = {hashlib.sha256(path.read_bytes()).digest() for path in laid}
+    found = [hashlib.sha256(path.read_bytes()).digest() for path in kept]
+    return len(digests & set(found)) if len(found) == len(set(found)) else 0
 
 
-@contextmanager
-def filled(outbox: Path, files: int) -> Iterator[None]:
-    """Fill an outbox with files of 5 KB that came over the last four weeks, and empty it at the end."""
-    draw = random.Random(files)
+def fill(outbox: Path, files: int) -> None:
+    """Fill an outbox with files of 5 KB that came over the last four weeks; what lies there stays."""
     first = datetime.now(UTC) - timedelta(days=28)
-    try:
-        for number in range(files):
-            path = outbox / f"departure_2026_{number:05}-{draw.randbytes(8).hex()}_response_1.xml"
-            path.write_bytes(b"<response>" + draw.randbytes(SIZE // 2).hex().encode()[: SIZE - 21] + b"</response>")
-            moment = (first + number * timedelta(days=27) / files).timestamp()
-            os.utime(path, (moment, moment))
-        yield
-    finally:
-        for path in outbox.iterdir():
-            path.unlink()
+    for number in range(sum(1 for _ in outbox.iterdir()), files):
+        draw = random.Random(number)
+        path = outbox / f"departure_2026_{number:05}-{draw.randbytes(8).hex()}_response_1.xml"
+        path.write_bytes(b"<response>" + draw.randbytes(SIZE // 2).hex().encode()[: SIZE - 21] + b"</response>")
+        moment = (first + draw.random() * timedelta(days=27)).timestamp()
+        os.utime(path, (moment, moment))
 
 
 def measure_all(servers: Sequence[str], counts: Sequence[int], rounds: int, console: Console) -> dict[str, Any]:
@@ -138,16 +138,18 @@ def measure_all(servers: Sequence[str], counts: Sequence[int], rounds: int, cons
     :return: JSON-able.
     """
     done: list[Round] = []
-    for name in servers:
-        with here()[name]() as server:
-            for files in counts:
-                with filled(server.outbox, files):
-                    for number in range(rounds):
-                        names = clients()
-                        turn = number % len(names)
-                        done.append(measure(server, files, names[turn:] + names[:turn]))
-                        took = ", ".join(f"{client} {cost.seconds:.1f} s" for client, cost in done[-1].first.items())
-                        console.print(f"{name}, {files:,} files, round {number + 1}: {took}", style="dim")
+    with ExitStack() as ended_last:
+        for name in servers:
+            server = ended_last.enter_context(here()[name]())
+            for files in sorted(counts):
+                fill(server.outbox, files)
+                for number in range(rounds):
+                    folder = ended_last.enter_context(tempfile.TemporaryDirectory(prefix="icsftps-benchmark-"))
+                    names = clients()
+                    turn = number % len(names)
+                    done.append(measure(server, files, names[turn:] + names[:turn], Path(folder)))
+                    took = ", ".join(f"{client} {cost.seconds:.1f} s" for client, cost in done[-1].first.items())
+                    console.print(f"{name}, {files:,} files, round {number + 1}: {took}", style="dim")
     console.print(table(done))
     console.print(table_of_second_runs(done))
     machine = f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
@@ -155,7 +157,7 @@ def measure_all(servers: Sequence[str], counts: Sequence[int], rounds: int, cons
     return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine, "rounds": rows}
 
 
-def _grouped(done: list[Round]) -> Iterator[tuple[str, int, list[Round]]]:
+def _grouped(done: list[Round]) -> Iterable[tuple[str, int, list[Round]]]:
     for server, files in dict.fromkeys((each.server, each.files) for each in done):
         yield server, files, [each for each in done if (each.server, each.files) == (server, files)]
 
@@ -196,7 +198,7 @@ def table_of_second_runs(done: list[Round]) -> Table:
     return shown
 
 
-def _median(values: Iterator[float]) -> float:
+def _median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 

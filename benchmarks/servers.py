@@ -135,7 +135,8 @@ class _CountingRealServer(RealServer):
     def counts(self) -> Counts:
         text = self.commands.read_text(errors="replace") if self.commands.exists() else ""
         found = Counter(match[1] for match in map(self.command_line.search, text.splitlines()) if match)
-        return Counts(found["PASS"], found["MLSD"] + found["LIST"] + found["NLST"], found["RETR"])
+        listings = ("MLSD", "LIST", "NLST") if self.mlsd else ("LIST", "NLST")  # what it does not know, it refuses
+        return Counts(found["PASS"], sum(found[verb] for verb in listings), found["RETR"])
 
 
 class CountingProftpd(_CountingRealServer, Proftpd):
