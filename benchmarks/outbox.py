@@ -166,7 +166,8 @@ def table(done: list[Round]) -> Table:
     """Lay out what fetching everything took."""
     shown = Table(title="Fetching an outbox", caption="medians; ratio: of seconds to the archive's, in the same round")
     for heading in (
-        "gateway", "files", "client", "s", "ms\nper file", "CPU ms\nper file", "ratio", "peak MB", "above\nbare MB", "load"
+        "gateway", "files", "client", "s", "ms\nper file", "CPU ms\nper file", "ratio", "peak MB", "above\nbare MB",
+        "load",
     ):  # fmt: skip
         shown.add_column(heading, justify="left" if heading in {"gateway", "client"} else "right")
     for server, files, rounds in _grouped(done):
@@ -193,7 +194,8 @@ def table_of_second_runs(done: list[Round]) -> Table:
         shown.add_row(
             server, f"{files:,}", str(max(counts.listings for counts in seen)),
             str(max(counts.downloads for counts in seen)), f"{_median(cost.seconds for cost in costs):.2f}",
-            f"{_median(cost.cpu for cost in costs):.2f}", f"{_median(cost.peak - cost.bare for cost in costs) / 1e6:.0f}",
+            f"{_median(cost.cpu for cost in costs):.2f}",
+            f"{_median(cost.peak - cost.bare for cost in costs) / 1e6:.0f}",
         )  # fmt: skip
     return shown
 
