@@ -34,8 +34,9 @@ SEED ?= 1
 chaos: $(READY) ## Break N=500 filings at random places (SEED=1), and count what was filed twice or lost
 	@$(BIN)/python -W ignore tests/chaos/long_run.py $(N) $(SEED)
 
-bench: $(READY) ## Measure waits against the usual ways; about 8 minutes
+bench: $(READY) ## Measure waits and downloads against the usual ways; half an hour
 	@$(BIN)/python benchmarks/waiting.py
+	@$(BIN)/python benchmarks/outbox.py
 
 SECONDS ?= 3600
 fuzz: $(READY) ## Fuzz all that reads bytes from outside for SECONDS=3600

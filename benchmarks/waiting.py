@@ -38,10 +38,10 @@ os.environ |= {
 }
 
 from waiting_cases import Case, Result, measure, memory  # noqa: E402 - see above
-from waiting_servers import CountingProftpd, EmbeddedGateway  # noqa: E402
+from servers import CountingProftpd, EmbeddedGateway  # noqa: E402
 
 if TYPE_CHECKING:
-    from waiting_servers import CountingServer
+    from servers import CountingServer
 
 _SMALL = [Case("shared", 10, 10, 5), Case("shared", 200, 500, 50, 50), Case("each", 10, 10, 5)]
 _EMBEDDED = [

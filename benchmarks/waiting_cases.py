@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from waiting_peer import ConnectingTrigger
-from waiting_servers import CountingServer, Counts, lay
+from servers import CountingServer, Counts, lay
 from waiting_triggerer import Figures, IdleTrigger, Memory, Triggerer, arguments_of_wait, memory_of_one
 
 from airflow_provider_icsftps.gateway import upload_name
