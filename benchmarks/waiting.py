@@ -37,8 +37,8 @@ os.environ |= {
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
 }
 
-from waiting_cases import Case, Result, measure, memory  # noqa: E402 - see above
 from servers import CountingProftpd, EmbeddedGateway  # noqa: E402
+from waiting_cases import Case, Result, measure, memory  # noqa: E402 - see above
 
 if TYPE_CHECKING:
     from servers import CountingServer

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from waiting_peer import ConnectingTrigger
 from servers import CountingServer, Counts, lay
+from waiting_peer import ConnectingTrigger
 from waiting_triggerer import Figures, IdleTrigger, Memory, Triggerer, arguments_of_wait, memory_of_one
 
 from airflow_provider_icsftps.gateway import upload_name
