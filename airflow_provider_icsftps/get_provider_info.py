@@ -20,7 +20,7 @@ def _seconds(label: str, description: str, default: int) -> dict[str, Any]:
 _FIELDS = {
     "environment": _text(
         "Environment",
-        "tfe is the test gateway; legacy is the old one, for downloads only; custom takes host and port from above.",
+        "tfe: for tests; legacy: the old gateway, downloads only; custom: the host above.",
         enum=["production", "tfe", "legacy", "custom"],
         default="custom",
     ),

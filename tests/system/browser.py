@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selenium import webdriver
-from selenium.common import StaleElementReferenceException
+from selenium.common import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -62,7 +62,8 @@ class Browser:
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
-        self.wait = WebDriverWait(driver, _SECONDS, 0.1, [StaleElementReferenceException])
+        passing = [StaleElementReferenceException, ElementClickInterceptedException]
+        self.wait = WebDriverWait(driver, _SECONDS, 0.1, passing)
 
     # --- on a page
 
@@ -73,7 +74,14 @@ class Browser:
     def press(self, words: str) -> None:
         """Press the button with these words on it."""
         button = f"//button[normalize-space(.)='{words}' or @aria-label='{words}']"
-        self.wait.until(lambda driver: (found := driver.find_element(By.XPATH, button)).is_enabled() and found).click()
+
+        def pressed(driver: webdriver.Chrome) -> bool:
+            found = driver.find_element(By.XPATH, button)
+            if enabled := found.is_enabled():
+                found.click()
+            return enabled
+
+        self.wait.until(pressed)
 
     def paste(self, name: str, text: str) -> None:
         """Put a text into a field instead of what is there, as from the clipboard; key by key would take minutes."""

@@ -107,6 +107,7 @@ def test_the_form_and_the_test_button(chromium, airflow, gateway, tmp_path):
     picture = tmp_path / "form-extra.png"
     chromium.picture(picture, form, fields[FILLED_IN[-1]][0])
     keep_or_compare(picture, [text for name in FILLED_IN for text in fields[name][1]])
+    assert chromium.extra("environment")[2] == "tfe"
     assert not [secret for secret in secrets if secret in form.text]
 
     # the gateway here is one of our own
