@@ -20,7 +20,7 @@ def _seconds(label: str, description: str, default: int) -> dict[str, Any]:
 _FIELDS = {
     "environment": _text(
         "Environment",
-        "The gateway of the tax and customs administration, or custom for a host of your own.",
+        "tfe: for tests; legacy: the old gateway, downloads only; custom: the host above.",
         enum=["production", "tfe", "legacy", "custom"],
         default="custom",
     ),
@@ -30,7 +30,9 @@ _FIELDS = {
         format="password",
     ),
     "private_key_passphrase": _text(
-        "Passphrase of the certificate", "Of the .p12 or of the PEM key.", format="password"
+        "Passphrase of the certificate",
+        "It opens the .p12 or the PEM key, and is not the gateway's password.",
+        format="password",
     ),
     "private_key_pem": _text(
         "Client certificate (PEM), instead of .p12",

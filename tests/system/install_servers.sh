@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs PostgreSQL and Redis, which tests/system/test_celery.py starts itself, on Debian and Ubuntu. Needs root; may
-# be run again.
+# Installs PostgreSQL and Redis, which tests/system/test_celery.py starts itself, and Chromium, which
+# tests/system/test_pictures.py looks at Airflow's pages with, on Debian. Needs root; may be run again.
 #
 # No service is started, now or at boot: PostgreSQL gets no cluster of the system's, and Redis comes without its
 # service (in redis-tools the server is there under another name).
@@ -14,6 +14,8 @@ fi
 missing=
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null || missing="$missing redis-tools"
+command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
+command -v chromedriver >/dev/null || missing="$missing chromium-driver"
 if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
@@ -29,3 +31,4 @@ fi
 
 echo "PostgreSQL: $(ls -d /usr/lib/postgresql/*/bin | tail -n 1)"
 echo "Redis: $(command -v redis-server || command -v redis-check-rdb)"
+echo "Chromium: $(command -v chromium) $(command -v chromedriver)"
