@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test chaos bench fuzz lint format clean
+.PHONY: help demo playground test chaos bench fuzz pictures lint format clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -42,6 +42,9 @@ SECONDS ?= 3600
 fuzz: $(READY) ## Fuzz all that reads bytes from outside for SECONDS=3600
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
 	@$(BIN)/python tests/fuzz/run.py $(SECONDS)
+
+pictures: $(READY) ## Take the pictures in the pages anew, of a real Airflow in Chromium
+	@ICSFTPS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/system/test_pictures.py
 
 lint: $(READY) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .
