@@ -1,0 +1,253 @@
+"""
+What transfers cost: ``python benchmarks/transfer.py [--quick] [--json FILE]``, about 10 minutes.
+
+This package's client beside libcurl (pycurl, tuned), lftp, curl and Airflow's FTPSHook, at proftpd and vsftpd, over
+a link with a round-trip time and on loopback. Each client is a process of its own; in a round they take turns, and a
+ratio is the median over the rounds of what it was in each, so that a machine with other work hardly changes it.
+
+Local files and the servers' lie in memory, where there is /dev/shm: disks are not measured. FTPSHook has no client
+certificate and does not resume TLS sessions: a subclass gives it the one, and the servers do not demand the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from transfer_batch import Batch, compare_batch
+from transfer_cases import Case, Row, measure
+from transfer_goals import Goal, goals
+from transfer_link import Link
+from transfer_servers import EmbeddedGateway, ThrowawayPki, missing_servers, real_servers
+from transfer_worker import Work
+
+_ALL = ("ours", "pycurl", "lftp", "FTPSHook")
+_UPLOADED, _DOWNLOADED = 20_000, 5_000
+
+
+def link_cases(quick: bool) -> list[Case]:
+    """What is measured with a round-trip time."""
+    files, times = (8, (0.03,)) if quick else (20, (0.03, 0.01, 0.0))
+    cases = [
+        case
+        for seconds in times
+        for label in [f"{seconds * 1000:.0f} ms"]
+        for case in (
+            Case(f"upload 20 KB, {label}", Work("upload", files, _UPLOADED), _ALL, seconds, link=True),
+            Case(f"upload 5 KB, {label}", Work("upload", files, _DOWNLOADED), ("ours", "pycurl"), seconds, link=True),
+            Case(f"download 5 KB, {label}", Work("download", files, _DOWNLOADED), _ALL, seconds, link=True),
+            Case(f"login, {label}", Work("login", 3), _ALL, seconds, link=True),
+        )
+        if not (quick and case.work.kind == "login")
+    ]
+    fleets = ((1, 20), (4, 80), (8, 240))
+    return cases + [
+        Case(
+            f"upload 20 KB, 30 ms, {sessions} sessions",
+            Work("fleet", count, _UPLOADED, sessions),
+            ("ours",),
+            0.03,
+            link=True,
+        )
+        for sessions, count in ([] if quick else fleets)
+    ]
+
+
+def embedded_cases(quick: bool) -> list[Case]:
+    """What is measured at the embedded gateway, with a round-trip time."""
+    files = 8 if quick else 20
+    return [
+        Case("upload 5 KB, 30 ms", Work("upload", files, _DOWNLOADED), ("ours", "pycurl"), 0.03, link=True),
+        Case("download 5 KB, 30 ms", Work("download", files, _DOWNLOADED), ("ours", "pycurl"), 0.03, link=True),
+    ]
+
+
+def loopback_cases(quick: bool) -> list[Case]:
+    """What is measured on loopback."""
+    uploads, downloads, large = (40, 100, 20_000_000) if quick else (200, 500, 200_000_000)
+    with_curl = _ALL if quick else (*_ALL, "curl")
+    listers = ("ours", "pycurl") if quick else ("ours", "pycurl", "FTPSHook")
+    return [
+        Case("upload 20 KB", Work("upload", uploads, _UPLOADED), with_curl),
+        Case("download 5 KB", Work("download", downloads, _DOWNLOADED), with_curl),
+        Case("login", Work("login", 3 if quick else 7), _ALL),
+        Case("upload, one large file", Work("upload", 1, large), _ALL),
+        Case("download, one large file", Work("download", 1, large), _ALL),
+        Case("names", Work("names"), listers),
+        Case("names, the others by NLST", Work("names", command="NLST"), listers),
+        Case("facts", Work("facts"), ("ours", "FTPSHook")),
+    ]
+
+
+def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
+    """
+    Measure everything that can be measured here.
+
+    :param quick: only a little of it.
+    :param rounds: in which the clients take turns.
+    :param console: where progress and tables appear.
+    :return: JSON-able.
+    """
+    load = [os.getloadavg()[0]]
+
+    def tell(text: str) -> None:
+        load.append(os.getloadavg()[0])
+        console.print(text, style="dim")
+
+    skipped = missing_servers()
+    rows: list[Row] = []
+    folder = Path(tempfile.mkdtemp(prefix="icsftps-pki-"))
+    try:
+        pki = ThrowawayPki(folder)
+        if reason := Link.missing():
+            skipped.append(reason)
+        else:
+            rows += over_link(pki, quick, rounds, tell)
+        for server in real_servers(pki):
+            rows += served(server, loopback_cases(quick), rounds, tell, 1_000 if quick else 10_000)
+        batch = None if quick or "proftpd" not in {row.server for row in rows} else compare_batch(pki, tell)
+    finally:
+        shutil.rmtree(folder)
+    reached = list(goals(rows))
+    console.print(costs_table(rows))
+    console.print(goals_table(reached))
+    if batch is not None:
+        console.print(batch.text())
+    for reason in skipped:
+        console.print(f"Not measured: {reason}")
+    console.print(f"Load average meanwhile: {statistics.median(load):.1f}, at most {max(load):.1f}")
+    return _data(rows, reached, batch, skipped, load)
+
+
+def over_link(pki: ThrowawayPki, quick: bool, rounds: int, tell: Callable[[str], object]) -> list[Row]:
+    """Measure what is measured with a round-trip time."""
+    rows = []
+    with Link() as link:
+        set_round_trip = lambda case: setattr(link, "round_trip", case.round_trip)  # noqa: E731 - short
+        for server in real_servers(pki, link.theirs):
+            rows += served(server, link_cases(quick), rounds, tell, 0, set_round_trip)
+            link.round_trip = 0
+        rows += served(EmbeddedGateway(link.theirs), embedded_cases(quick), rounds, tell, 0, set_round_trip)
+    return rows
+
+
+def served(
+    server: Any,
+    cases: Sequence[Case],
+    rounds: int,
+    tell: Callable[[str], object],
+    names: int,
+    before: Callable[[Case], object] = lambda _: None,
+) -> list[Row]:
+    """
+    Start a server, lay its files, measure, stop it.
+
+    :param server: not started.
+    :param cases: what is measured.
+    :param rounds: of each.
+    :param tell: is told how far it is.
+    :param names: files in the outbox in all, where listings are measured.
+    :param before: is called before each case.
+    """
+    with server:
+        wanted = {case.work.size: case.work.count for case in cases if case.work.kind == "download"}
+        for size, count in wanted.items():
+            server.lay(count, size)
+        server.lay(max(0, names - sum(wanted.values())), 8)
+        return measure(server, cases, rounds, tell, before)
+
+
+def costs_table(rows: Sequence[Row]) -> Table:
+    """Lay out what each client needed."""
+    shown = Table(
+        title="One file, login or listing",
+        caption="ours/theirs: median over the rounds of this package's time over that client's",
+    )
+    for heading in ("server", "what", "client", "ms", "CPU ms", "peak MB", "extra MB", "round trips", "ours/\ntheirs"):
+        shown.add_column(heading, justify="left" if heading in {"server", "what", "client"} else "right")
+    for row in rows:
+        for client in row.case.clients:
+            if client in row.failed:
+                shown.add_row(row.server, row.case.title, client, "failed", row.failed[client][:40])
+                continue
+            wall, ratio = row.median(client, "wall") or 0.0, row.ratio(client)
+            trips = f"{wall / row.case.round_trip:.1f}" if row.case.round_trip else ""
+            shown.add_row(
+                row.server, row.case.title, client, f"{wall * 1000:.2f}", f"{(row.median(client, 'cpu') or 0) * 1000:.2f}",
+                _megabytes(row.median(client, "peak")), _megabytes(row.median(client, "extra")), trips,
+                "" if ratio is None or client == "ours" else f"{ratio:.2f}",
+            )  # fmt: skip
+    return shown
+
+
+def _megabytes(value: float | None) -> str:
+    return f"{value / 1e6:.1f}" if value else ""
+
+
+def goals_table(reached: Sequence[Goal]) -> Table:
+    """Lay out what was to be reached."""
+    shown = Table(title="Goals")
+    for heading in ("", "goal", "measured", "met"):
+        shown.add_column(heading, justify="right" if heading in {"goal", "measured"} else "left")
+    for goal in reached:
+        sign, met = "≥" if goal.at_least else "≤", goal.is_met()
+        measured = "-" if goal.measured is None else f"{goal.measured:.3g}"
+        shown.add_row(goal.text, f"{sign} {goal.limit:.3g}", measured, {True: "yes", False: "NO", None: ""}[met])
+    return shown
+
+
+def _data(
+    rows: Sequence[Row], reached: Sequence[Goal], batch: Batch | None, skipped: list[str], load: list[float]
+) -> dict[str, Any]:
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}",
+        "load_average": {"median": statistics.median(load), "most": max(load)},
+        "rows": [asdict(row) for row in rows],
+        "goals": [asdict(goal) | {"met": goal.is_met()} for goal in reached],
+        "batch": asdict(batch) if batch else None,
+        "skipped": skipped,
+    }
+
+
+def in_memory() -> AbstractContextManager[Any]:
+    """Return a folder in memory for all that is temporary, here and in what is started; it is removed at the end."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        return nullcontext()
+    folder = tempfile.TemporaryDirectory(prefix="icsftps-transfer-", dir=memory, ignore_cleanup_errors=True)
+    Path(folder.name).chmod(0o755)  # the servers' users must get through
+    tempfile.tempdir = os.environ["TMPDIR"] = folder.name
+    return folder
+
+
+def main() -> None:
+    """Run, tell, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a little of it, in less than a minute")
+    parser.add_argument("--rounds", type=int, default=0, help="in which the clients take turns; by default 5, quick: 1")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    given = parser.parse_args()
+    with in_memory(), tempfile.TemporaryDirectory(prefix="icsftps-airflow-") as home:
+        os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        console = Console(width=None if os.isatty(1) else 160)
+        figures = run(given.quick, given.rounds or (1 if given.quick else 5), console)
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
