@@ -1,4 +1,4 @@
-"""The clients that are compared: this package's, and those that others use. All keep one session for a batch of files."""
+"""The clients that are compared: this package's, and those that others use. Each keeps one session for many files."""
 
 from __future__ import annotations
 
@@ -144,11 +144,9 @@ class FtpsHook:
     def __init__(self, door: Door) -> None:
         values = {**door.connection, "conn_type": "ftps", "extra": {}}
         os.environ["AIRFLOW_CONN_BENCHMARK_FTPS"] = json.dumps(values)
-        self._door = door
-        self._hook: Any = None
+        self._hook = certified_hook(door)
 
     def connect(self) -> None:
-        self._hook = certified_hook(self._door)
         self._hook.get_conn()
 
     def upload(self, files: Sequence[tuple[Path, str]]) -> None:

@@ -8,11 +8,13 @@ The gateway's side has the address 127.0.0.1 there, so that certificates and set
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import fcntl
 import multiprocessing
 import os
 import select
+import signal
 import struct
 import subprocess
 import time
@@ -130,16 +132,15 @@ def _side(device: str, address: str, peer: str) -> int:
 
 def _carry(far: int, near: int, delay: Synchronized[float]) -> None:
     """Carry packets both ways, each late by the delay, for ever."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     waiting: dict[int, collections.deque[tuple[float, bytes]]] = {far: collections.deque(), near: collections.deque()}
     while True:
         now, pause = time.monotonic(), 1.0
         for side, packets in waiting.items():
             other = near if side == far else far
             while packets and packets[0][0] <= now:
-                try:
+                with contextlib.suppress(OSError):  # a full queue drops it, as a router would
                     os.write(other, packets.popleft()[1])
-                except OSError:
-                    pass  # a full queue drops it, as a router would
             if packets:
                 pause = min(pause, packets[0][0] - now)
         for side in select.select([far, near], [], [], max(0.0, pause - _SPUN_SECONDS))[0]:

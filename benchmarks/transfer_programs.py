@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transfer_clients import OUTBOX, SERVICE, Door
@@ -21,10 +21,22 @@ class Program:
         values = door.connection
         self._at = f"{values['host']}:{values['port']}"
         self._login = values["login"], values["password"]
+        self._orders: list[list[str]] = []
 
     def connect(self) -> None:
         """Start it, log in, end it."""
         raise NotImplementedError
+
+    def batch(self, steps: Sequence[Callable[[], object]]) -> None:
+        """
+        Start it once for several files.
+
+        :param steps: each of them one call of :meth:`upload` or :meth:`download`, which only take the order.
+        """
+        self._orders = []
+        for step in steps:
+            step()
+        self._start()
 
     def close(self) -> None:
         """Do nothing: it has ended."""
@@ -34,6 +46,10 @@ class Program:
 
     def facts(self) -> int:
         raise NotImplementedError("programs write listings for people")
+
+    def _start(self) -> None:
+        """Start it with the orders."""
+        raise NotImplementedError
 
     def _run(self, arguments: Sequence[str]) -> None:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
@@ -48,10 +64,13 @@ class Lftp(Program):
         self._script("quote NOOP")
 
     def upload(self, files: Sequence[tuple[Path, str]]) -> None:
-        self._script(f"cd /{SERVICE}; " + "; ".join(f"put {path} -o {name}" for path, name in files))
+        self._orders += [["put", str(path), "-o", f"/{SERVICE}/{name}"] for path, name in files]
 
     def download(self, files: Sequence[tuple[str, Path]], size: int) -> None:
-        self._script(f"cd /{OUTBOX}; " + "; ".join(f"get {name} -o {path}" for name, path in files))
+        self._orders += [["get", f"/{OUTBOX}/{name}", "-o", str(path)] for name, path in files]
+
+    def _start(self) -> None:
+        self._script("; ".join(" ".join(order) for order in self._orders))
 
     def _script(self, commands: str) -> None:
         settings = {
@@ -76,10 +95,13 @@ class Curl(Program):
         self._transfer(["-I", f"ftp://{self._at}/"])
 
     def upload(self, files: Sequence[tuple[Path, str]]) -> None:
-        self._transfer([part for path, name in files for part in ("-T", str(path), f"ftp://{self._at}/{SERVICE}/{name}")])
+        self._orders += [["-T", str(path), f"ftp://{self._at}/{SERVICE}/{name}"] for path, name in files]
 
     def download(self, files: Sequence[tuple[str, Path]], size: int) -> None:
-        self._transfer([part for name, path in files for part in ("-o", str(path), f"ftp://{self._at}/{OUTBOX}/{name}")])
+        self._orders += [["-o", str(path), f"ftp://{self._at}/{OUTBOX}/{name}"] for name, path in files]
+
+    def _start(self) -> None:
+        self._transfer([part for order in self._orders for part in order])
 
     def _transfer(self, arguments: list[str]) -> None:
         self._run([

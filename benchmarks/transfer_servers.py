@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -80,8 +79,7 @@ class BenchProftpd(_Real, Proftpd):
     def command(self) -> list[str]:
         self.commands = self.folder / "commands.log"
         self.addition = (
-            "TLSOptions NoSessionReuseRequired\n"
-            f'LogFormat commands "%m"\nExtendedLog {self.commands} ALL commands\n'
+            f'TLSOptions NoSessionReuseRequired\nLogFormat commands "%m"\nExtendedLog {self.commands} ALL commands\n'
         )
         return super().command()
 

@@ -14,15 +14,19 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from transfer_clients import Door, FtpsHook, Ours, Pycurl
 from transfer_programs import Curl, Lftp, Program
 
+#: Bytes of memory before the first connection.
+_resident = 0
 CLIENTS = {"ours": Ours, "pycurl": Pycurl, "lftp": Lftp, "FTPSHook": FtpsHook, "curl": Curl}
 
 
@@ -55,10 +59,11 @@ class Cost:
     :param wall: seconds.
     :param cpu: seconds of the client's processor time.
     :param peak: bytes of resident memory at the most; for a program the most of all its runs.
-    :param extra: those beyond what was resident before.
+    :param extra: those beyond what was resident before the first connection; of programs there is none.
     :param data_connections: that were made, if the client tells.
     :param resumed: those of them that resumed the TLS session.
     :param whole: seconds of all with the logins, for a fleet.
+    :param fastest: seconds of the fastest file, of a client that is told of one after the other.
     """
 
     wall: float
@@ -68,6 +73,7 @@ class Cost:
     data_connections: int = 0
     resumed: int = 0
     whole: float = 0.0
+    fastest: float = 0.0
 
 
 class Worker(AbstractContextManager["Worker"]):
@@ -103,9 +109,9 @@ class Worker(AbstractContextManager["Worker"]):
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         answer = json.loads(line) if line else "it has ended"
-        if isinstance(answer, str):
-            raise RuntimeError(f"{self.client}: {work.kind}: {answer}")
-        return Cost(**answer)
+        if isinstance(answer, dict):
+            return Cost(**answer)
+        raise RuntimeError(f"{self.client}: {work.kind}: {answer}")
 
 
 def perform(client: Ours | Pycurl | FtpsHook | Program, work: Work) -> Cost:
@@ -128,19 +134,20 @@ def perform(client: Ours | Pycurl | FtpsHook | Program, work: Work) -> Cost:
             before = _cpu()
             each, whole = client.upload_by_fleet(sent, work.sessions)
             return Cost(each, (_cpu() - before) / work.count, whole=whole)
-        actions = {
-            "upload": lambda: client.upload(sent),
-            "download": lambda: client.download(_wanted(work, here), work.size),
-            "names": lambda: client.names(work.command),
-            "facts": lambda: client.facts(),
-        }
+        if work.kind == "upload":
+            steps: list[Callable[[], object]] = [partial(client.upload, [each]) for each in sent]
+        elif work.kind == "download":
+            steps = [partial(client.download, [each], work.size) for each in _wanted(work, here)]
+        else:
+            steps = [partial(client.names, work.command) if work.kind == "names" else client.facts]
         time.sleep(work.pause)
-        started = _measured(client.connect)
+        started = _measured([client.connect])
         if isinstance(client, Program):
             time.sleep(work.pause)
-        cost = _measured(actions[work.kind])
-        if isinstance(client, Program):  # it logs in again
-            cost = replace(cost, wall=cost.wall - started.wall, cpu=cost.cpu - started.cpu)
+            cost = _measured([partial(client.batch, steps)])  # it logs in again
+            cost = replace(cost, wall=cost.wall - started.wall, cpu=cost.cpu - started.cpu, fastest=0.0)
+        else:
+            cost = _measured(steps)
         if isinstance(client, Ours):
             connections, resumed = client.resumed()
             cost = replace(cost, data_connections=connections, resumed=resumed)
@@ -155,7 +162,7 @@ def _logins(client: Ours | Pycurl | FtpsHook | Program, work: Work) -> Cost:
     costs = []
     for _ in range(work.count):
         time.sleep(work.pause)
-        costs.append(_measured(client.connect))
+        costs.append(_measured([client.connect]))
         client.close()
     return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs))
 
@@ -176,14 +183,17 @@ def _check(work: Work, here: Path) -> None:
             raise RuntimeError(f"{path.name} has {path.stat().st_size} bytes")
 
 
-def _measured(action: Callable[[], object]) -> Cost:
+def _measured(steps: Sequence[Callable[[], object]]) -> Cost:
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
-    resident = _memory("VmRSS")
     cpu, begun = _cpu(), time.perf_counter()
-    action()
-    wall, cpu, peak = time.perf_counter() - begun, _cpu() - cpu, _memory("VmHWM")
+    moments = [begun]
+    for step in steps:
+        step()
+        moments.append(time.perf_counter())
+    wall, cpu, peak = moments[-1] - begun, _cpu() - cpu, _memory("VmHWM")
+    fastest = min(after - before for before, after in pairwise(moments))
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return Cost(wall, cpu, child or peak, peak - resident)
+    return Cost(wall, cpu, child or peak, 0 if child else peak - _resident, fastest=fastest)
 
 
 def _cpu() -> float:
@@ -197,7 +207,9 @@ def _memory(which: str) -> int:
 
 
 def _serve(name: str, folder: str) -> None:
+    global _resident
     client = CLIENTS[name](Door(Path(folder)))
+    _resident = _memory("VmRSS")
     answers = sys.stdout
     sys.stdout = sys.stderr  # Airflow logs there
     for line in sys.stdin:
