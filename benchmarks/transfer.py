@@ -29,11 +29,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from transfer_batch import Batch, compare_batch
-from transfer_cases import Case, Row, measure
+from transfer_batch import compare_batch
+from transfer_cases import Case, Row, commands_of_an_upload, measure
 from transfer_goals import Goal, goals
 from transfer_link import Link
-from transfer_servers import EmbeddedGateway, ThrowawayPki, missing_servers, real_servers
+from transfer_servers import BenchProftpd, EmbeddedGateway, Server, ThrowawayPki, missing_servers, real_servers
 from transfer_worker import Work
 
 _ALL = ("ours", "pycurl", "lftp", "FTPSHook")
@@ -66,7 +66,7 @@ def link_cases(quick: bool) -> list[Case]:
             for sessions, count in ((1, 15), (4, 60), (8, 200))
         ),
         *(
-            Case(f"{what}, {milliseconds} ms", work, clients, milliseconds / 1000)
+            Case(f"{what}, {milliseconds} ms", work, _QUICK, milliseconds / 1000)
             for milliseconds in (10, 0)
             for what, work in (("upload 20 KB", up), ("download 5 KB", down))
         ),
@@ -115,6 +115,7 @@ def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
 
     skipped = missing_servers()
     rows: list[Row] = []
+    commands: dict[str, list[str]] = {}
     folder = Path(tempfile.mkdtemp(prefix="icsftps-pki-"))
     try:
         pki = ThrowawayPki(folder)
@@ -123,7 +124,10 @@ def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
         else:
             rows += over_link(pki, quick, rounds, tell)
         for server in real_servers(pki):
-            rows += served(server, loopback_cases(quick), rounds, tell, 1_000 if quick else 10_000)
+            with server:
+                rows += measure_at(server, loopback_cases(quick), rounds, tell, 1_000 if quick else 10_000)
+                if isinstance(server, BenchProftpd):
+                    commands[server.name] = commands_of_an_upload(server)
         batch = None if quick or "proftpd" not in {row.server for row in rows} else compare_batch(pki, tell)
     finally:
         shutil.rmtree(folder)
@@ -135,7 +139,16 @@ def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
     for reason in skipped:
         console.print(f"Not measured: {reason}")
     console.print(f"Load average meanwhile: {statistics.median(load):.1f}, at most {max(load):.1f}")
-    return _data(rows, reached, batch, skipped, load)
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}",
+        "load_average": {"median": statistics.median(load), "most": max(load)},
+        "rows": [asdict(row) for row in rows],
+        "goals": [asdict(goal) | {"met": goal.is_met()} for goal in reached],
+        "commands": commands,
+        "batch": asdict(batch) if batch else None,
+        "skipped": skipped,
+    }
 
 
 def over_link(pki: ThrowawayPki, quick: bool, rounds: int, tell: Callable[[str], object]) -> list[Row]:
@@ -144,14 +157,17 @@ def over_link(pki: ThrowawayPki, quick: bool, rounds: int, tell: Callable[[str],
     with Link() as link:
         set_round_trip = lambda case: setattr(link, "round_trip", case.round_trip)  # noqa: E731 - short
         for server in real_servers(pki, link.theirs)[: 1 if quick else None]:
-            rows += served(server, link_cases(quick), rounds, tell, 0, set_round_trip)
             link.round_trip = 0
-        rows += served(EmbeddedGateway(link.theirs), embedded_cases(quick), rounds, tell, 0, set_round_trip)
+            with server:
+                rows += measure_at(server, link_cases(quick), rounds, tell, 0, set_round_trip)
+        link.round_trip = 0
+        with EmbeddedGateway(link.theirs) as gateway:
+            rows += measure_at(gateway, embedded_cases(quick), rounds, tell, 0, set_round_trip)
     return rows
 
 
-def served(
-    server: Any,
+def measure_at(
+    server: Server,
     cases: Sequence[Case],
     rounds: int,
     tell: Callable[[str], object],
@@ -159,21 +175,20 @@ def served(
     before: Callable[[Case], object] = lambda _: None,
 ) -> list[Row]:
     """
-    Start a server, lay its files, measure, stop it.
+    Lay a server's files, and measure.
 
-    :param server: not started.
+    :param server: it runs.
     :param cases: what is measured.
     :param rounds: of each.
     :param tell: is told how far it is.
     :param names: files in the outbox in all, where listings are measured.
     :param before: is called before each case.
     """
-    with server:
-        wanted = {case.work.size: case.work.count for case in cases if case.work.kind == "download"}
-        for size, count in wanted.items():
-            server.lay(count, size)
-        server.lay(max(0, names - sum(wanted.values())), 8)
-        return measure(server, cases, rounds, tell, before)
+    wanted = {case.work.size: case.work.count for case in cases if case.work.kind == "download"}
+    for size, count in wanted.items():
+        server.lay(count, size)
+    server.lay(max(0, names - sum(wanted.values())), 8)
+    return measure(server, cases, rounds, tell, before)
 
 
 def costs_table(rows: Sequence[Row]) -> Table:
@@ -219,20 +234,6 @@ def goals_table(reached: Sequence[Goal]) -> Table:
         measured = "-" if goal.measured is None else f"{goal.measured:.3g}"
         shown.add_row(goal.text, f"{sign} {goal.limit:.3g}", measured, {True: "yes", False: "NO", None: ""}[met])
     return shown
-
-
-def _data(
-    rows: Sequence[Row], reached: Sequence[Goal], batch: Batch | None, skipped: list[str], load: list[float]
-) -> dict[str, Any]:
-    return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}",
-        "load_average": {"median": statistics.median(load), "most": max(load)},
-        "rows": [asdict(row) for row in rows],
-        "goals": [asdict(goal) | {"met": goal.is_met()} for goal in reached],
-        "batch": asdict(batch) if batch else None,
-        "skipped": skipped,
-    }
 
 
 def in_memory() -> AbstractContextManager[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from transfer_servers import Server
+from transfer_servers import BenchProftpd, Server
 from transfer_worker import Cost, Work, Worker
 
 #: Uploads of FTPSHook take 45 ms each on loopback, and curl 7.88 stalls: fewer files tell as much.
@@ -94,6 +96,26 @@ def measure(
             rows.append(row)
             tell(f"{server.name}, {case.title}: done")
     return rows
+
+
+def commands_of_an_upload(server: BenchProftpd) -> list[str]:
+    """
+    Return the commands that one more upload over a session takes, in the order of their names.
+
+    :param server: it runs, and keeps a log of all commands.
+    """
+    seen: list[Counter[str]] = []
+    with Worker("ours", server.credentials) as worker:
+        for count in (1, 2):
+            before = _commands(server)
+            worker.do(Work("upload", count, 5_000, pause=server.pause))
+            time.sleep(server.pause)  # until QUIT is in the log
+            seen.append(_commands(server) - before)
+    return sorted((seen[1] - seen[0]).elements())
+
+
+def _commands(server: BenchProftpd) -> Counter[str]:
+    return Counter(server.commands.read_text().split() if server.commands.exists() else ())
 
 
 def _turn(row: Row, worker: Worker, server: Server) -> None:
