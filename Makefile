@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test chaos lint format clean
+.PHONY: help demo playground test chaos bench fuzz lint format clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -33,6 +33,14 @@ N ?= 500
 SEED ?= 1
 chaos: $(READY) ## Break N=500 filings at random places (SEED=1), and count what was filed twice or lost
 	@$(BIN)/python -W ignore tests/chaos/long_run.py $(N) $(SEED)
+
+bench: $(READY) ## Measure waits against the usual ways; about 8 minutes
+	@$(BIN)/python benchmarks/waiting.py
+
+SECONDS ?= 3600
+fuzz: $(READY) ## Fuzz all that reads bytes from outside for SECONDS=3600
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
+	@$(BIN)/python tests/fuzz/run.py $(SECONDS)
 
 lint: $(READY) ## ruff, mypy strict, import-linter
 	@$(BIN)/ruff check .

@@ -38,6 +38,7 @@ def one_line(text: str) -> str:
 
     :param text: any text, a server's reply included.
     """
+    text = text[: 10 * MAX_MESSAGE]  # a server can say a lot
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= MAX_MESSAGE else f"{line[: MAX_MESSAGE - 1]}…"
 

@@ -27,6 +27,8 @@ from docs.world import EXAMPLE, World, check_command, split_command
 from airflow_provider_icsftps import exceptions
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.gateway.diagnosis import SECONDS
+from airflow_provider_icsftps.gateway.faults import FAULTS, STEPS
 from airflow_provider_icsftps.gateway.settings import DEFAULT_PORT, ENVIRONMENTS
 from airflow_provider_icsftps.gateway.status import StatusCode
 from airflow_provider_icsftps.gateway.submission import UNTIL, Evidence, Transfer, Verdict, judge
@@ -187,14 +189,36 @@ def test_the_environments_are_those_of_the_code():
     }
 
 
-def test_the_common_errors_are_what_the_code_says():
-    """The words between placeholders and what varies stand in the package, or are the operating system's."""
-    said = " ".join(path.read_text() for path in (ROOT / "airflow_provider_icsftps").rglob("*.py"))
-    said = re.sub(r'"\s*\n\s*f?"', "", said)  # sentences are written over several lines
-    varies = r"…|'\w+'|\b(?:is a test|530|no|several|given|are|is|Connection refused)\b"
-    for row in table(DOCS / "connection.md", "## Common errors"):
-        for words in re.split(varies, row["The error says"]):
-            assert words.strip(" ;.(") in said, row["The error says"]
+# ---------------------------------------------------------------- troubleshooting, renewal
+
+
+def test_the_table_of_faults_is_that_of_the_code():
+    shown = [tuple(row.values()) for row in table(DOCS / "troubleshooting.md", "## Every fault")]
+    assert shown == [
+        (fault.step or "any", re.sub(r"\{\w+\}", "…", fault.sentence), fault.mender.value) for fault in FAULTS.values()
+    ]
+
+
+def test_the_steps_are_those_of_the_code():
+    assert [row["Step"] for row in table(DOCS / "troubleshooting.md", "## The steps")] == list(STEPS)
+
+
+def test_the_time_that_a_check_may_take_is_that_of_the_code():
+    assert f"It ends after {SECONDS:.0f} seconds" in (DOCS / "troubleshooting.md").read_text()
+
+
+def test_the_page_on_renewal_shows_the_example_dag():
+    source = (EXAMPLE.parent / "certificate_watch.py").read_text()
+    dag = source.split("# [START certificate_watch]\n")[1].split("# [END certificate_watch]")[0]
+    (shown,) = [block.text for block in blocks(DOCS / "renewal.md") if "def certificate_watch" in block.text]
+    assert shown.rstrip().endswith(f"\n\n\n{dag.rstrip()}")
+
+
+def test_the_arguments_of_the_watch_are_documented_as_they_are():
+    rows = {row["Argument"]: row for row in table(DOCS / "renewal.md", "## In time")}
+    parameters = inspect.signature(operators.IcsFtpsCertificateExpiryOperator.__init__).parameters
+    own = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    assert {name: str(default) for name, default in own.items()} == {name: row["Default"] for name, row in rows.items()}
 
 
 # ---------------------------------------------------------------- exactly once

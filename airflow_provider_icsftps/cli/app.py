@@ -12,6 +12,8 @@ from rich.logging import RichHandler
 from airflow_provider_icsftps import __version__
 from airflow_provider_icsftps.cli.archive import archive
 from airflow_provider_icsftps.cli.certificate import certificate
+from airflow_provider_icsftps.cli.check import check
+from airflow_provider_icsftps.cli.connection import connection
 from airflow_provider_icsftps.cli.demo import demo
 from airflow_provider_icsftps.cli.download import download
 from airflow_provider_icsftps.cli.playground import playground
@@ -26,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (certificate, demo, download, playground, simulate, status, upload):
+for command in (certificate, check, connection, demo, download, playground, simulate, status, upload):
     app.command()(command)
 app.add_typer(archive, name="archive")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import ClientCertificate
+from airflow_provider_icsftps.gateway.renewal import certificate_facts, public_pem
 
 
 def certificate(
@@ -28,35 +29,42 @@ def certificate(
             help="Its passphrase; asked for without echo when the option stands without a value.",
         ),
     ] = "",
+    public: Annotated[
+        Path | None, typer.Option(help="Write the public part as PEM, for whoever registers it; no secret is in it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
-    """Show what a client certificate says: company, username at the gateway, validity, environment."""
+    """Show what a client certificate says: company, username, validity, environment, and what to register."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"Certificate file {file} cannot be read: {error.strerror}") from error
     read = ClientCertificate.from_pem if b"-----BEGIN" in data else ClientCertificate.from_pkcs12
-    facts = _facts(read(data, passphrase or None))
+    found = read(data, passphrase or None)
+    if public is not None:
+        _write(public, public_pem(found))
+    facts = certificate_facts(found)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     table = Table(show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")  # a fingerprint that is cut is none
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), "-" if value is None else str(value))
-    Console().print(table)
+        table.add_row(name.replace("_", " "), Text("-" if value is None else str(value)))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"\nRegister at the certificate portal: the certificate with this fingerprint"
+        f"{f', for CVR {found.cvr}' if found.cvr else ''}. The gateway's username is then "
+        f"{found.username or 'the one that you are given'}, its password is assigned by the portal."
+        + ("" if public is None else f" The public part is in {public}."),
+        highlight=False,
+    )
 
 
-def _facts(found: ClientCertificate) -> dict[str, Any]:
-    return {
-        "company": found.company,
-        "cvr": found.cvr,
-        "kind": found.kind.value,
-        "username": found.username,
-        "environment": found.environment,
-        "valid_from": found.not_before.isoformat(),
-        "valid_until": found.not_after.isoformat(),
-        "days_left": (found.not_after - datetime.now(UTC)).days,
-        "fingerprint_sha256": found.fingerprint,
-        "subject": found.subject,
-        "issuing_ca_included": bool(found.chain),
-    }
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error

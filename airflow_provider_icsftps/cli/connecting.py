@@ -31,7 +31,7 @@ Login = Annotated[str, typer.Option(help="Username; by default it follows from t
 CaFile = Annotated[Path | None, typer.Option("--ca", help="PEM file of a private CA of the gateway.")]
 
 
-def settings_of(connection_id: str = "", connection: Path | None = None) -> GatewaySettings:
+def settings_of(connection_id: str, connection: Path | None) -> GatewaySettings:
     """
     Read the connection that a command was given.
 
@@ -40,19 +40,11 @@ def settings_of(connection_id: str = "", connection: Path | None = None) -> Gate
     :raises typer.BadParameter: when it was given none or both: wrong use, exit code 2.
     :raises ConfigurationError: when it is not there, or something in it is wrong.
     """
-    check_one_given({"--connection-id": connection_id, "--connection": connection})
-    return settings_from_airflow(connection_id) if connection_id else settings_from_file(_given(connection))
-
-
-def check_one_given(options: dict[str, object]) -> None:
-    """
-    Refuse wrong use.
-
-    :param options: by name, what was given; exactly one must be.
-    :raises typer.BadParameter: otherwise.
-    """
-    if sum(bool(value) for value in options.values()) != 1:
-        raise typer.BadParameter(f"Give one of {', '.join(options)}")
+    if connection_id and connection is None:
+        return settings_from_airflow(connection_id)
+    if connection is not None and not connection_id:
+        return settings_from_file(connection)
+    raise typer.BadParameter("Give one of --connection-id and --connection")
 
 
 def settings_from_airflow(conn_id: str) -> GatewaySettings:
@@ -107,15 +99,24 @@ def settings_from_values(name: str, values: dict[str, Any]) -> GatewaySettings:
     from airflow_provider_icsftps.hooks._connection import to_settings
     from airflow_provider_icsftps.hooks._fields import ConnectionFields
 
-    extra = values.get("extra") or {}
+    extra, port = values.get("extra") or {}, values.get("port") or None
     if isinstance(extra, str):
         try:
             extra = json.loads(extra)
-        except ValueError as error:
-            raise ConfigurationError(f"Connection {name!r}: extra is no JSON") from error
+        except ValueError:
+            extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"Connection {name!r}: extra is no JSON object")
+    if port is not None and not str(port).isdigit():
+        raise ConfigurationError(f"Connection {name!r}: port is {port!r}; it must be a number")
     return to_settings(
         ConnectionFields(
-            name, values.get("host"), values.get("port"), values.get("login"), values.get("password"), dict(extra)
+            name,
+            values.get("host"),
+            None if port is None else int(port),
+            values.get("login"),
+            values.get("password"),
+            extra,
         )
     )
 
@@ -147,9 +148,9 @@ def connection_values(
     is_pem = b"-----BEGIN" in data
     extra = {"environment": environment or "custom"}
     extra["private_key_pem" if is_pem else "private_key_p12"] = (
-        data.decode() if is_pem else base64.b64encode(data).decode()
+        data.decode("utf-8", "replace") if is_pem else base64.b64encode(data).decode()
     )
-    if passphrase is None:
+    if passphrase is None and (not is_pem or b"ENCRYPTED" in data):
         passphrase = typer.prompt("Passphrase of the certificate", default="", hide_input=True, show_default=False)
     if passphrase:
         extra["private_key_passphrase"] = passphrase
@@ -160,12 +161,6 @@ def connection_values(
     standard = {"host": host, "port": port, "login": login}
     given = {key: value for key, value in standard.items() if value}
     return {"conn_type": "icsftps", **given, "password": password, "extra": extra}
-
-
-def _given(path: Path | None) -> Path:
-    if path is None:
-        raise typer.BadParameter("Give --connection-id or --connection")
-    return path
 
 
 def _read(path: Path) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.batch import Outcome, file_all, file_each, submissions_of
     from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
     from airflow_provider_icsftps.gateway.client import GatewayClient
+    from airflow_provider_icsftps.gateway.diagnosis import Diagnosis, diagnose
     from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
@@ -50,6 +51,9 @@ __all__ = [
     "ClientCertificate",
     "Environment",
     "GatewaySettings",
+    # what is wrong with the way there
+    "Diagnosis",
+    "diagnose",
     # the gateway's verbs
     "Done",
     "Fleet",
@@ -104,6 +108,7 @@ _NAMES = {
     "archive": ("Archive",),
     "certificates": ("CertificateKind", "ClientCertificate"),
     "client": ("GatewayClient",),
+    "diagnosis": ("Diagnosis", "diagnose"),
     "batch": ("Outcome", "file_all", "file_each", "submissions_of"),
     "fetching": ("FetchOutcome", "fetch_one", "fetch_or_tell"),
     "filing": ("Filing",),

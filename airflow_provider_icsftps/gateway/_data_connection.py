@@ -1,5 +1,5 @@
 """
-Opening a data connection, in the order that every server bears.
+Opening a data connection, in the order that every server bears, and ending it.
 
 * It resumes the control connection's TLS session, and its handshake begins after the command was sent: servers demand
   the one and wait for the other.
@@ -17,8 +17,10 @@ import time
 from airflow_provider_icsftps.exceptions import GatewayProtocolError, UntrustedGatewayError
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
-from airflow_provider_icsftps.gateway._wire_errors import connection_error
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, unprotected
 
+#: Bytes that are read or written at once.
+BLOCK = 256 * 1024
 #: A gateway that ended a data connection and has a reason says it at once.
 _SECONDS_FOR_A_REASON = 5.0
 _NOT_IMPLEMENTED = ("500", "501", "502", "504", "522")
@@ -37,7 +39,8 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     control = session.sock
     if control is None:
         raise EOFError
-    session.command_sent = session.transfer_began = False
+    session.data_port = 0
+    session.data_open = session.command_sent = session.transfer_began = False
     host, port = _passive(session)
     session.command_sent = True
     session.putcmd(command)
@@ -51,7 +54,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     )
     session.data = data
     try:
-        data.settimeout(session.settings.connect_timeout)
+        data.settimeout(session.within(session.settings.connect_timeout))
         tune(data)
         try:
             data.connect((host, port))
@@ -59,7 +62,8 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
             _hear_why(session, error)  # a server that refuses the command may have given the port up by now
             tried = f"{command} at {session.settings.address}: data connection to port {port}"
             raise connection_error(tried, error) from error
-        _shake_hands(session, data, control)
+        _shake_hands(session, data, control, f"{command} at {session.settings.address}")
+        session.note_resumption(bool(data.session_reused))
         if data.getpeercert(True) != control.getpeercert(True):
             raise UntrustedGatewayError(
                 f"{command.partition(' ')[0]} at {session.settings.address}: the data connection shows another "
@@ -68,9 +72,34 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     except BaseException:
         data.close()
         raise
-    session.data_connections += 1
-    session.resumed += bool(data.session_reused)
+    session.data_open = True
     return data
+
+
+def end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
+    """
+    Send close_notify and FIN at once, without waiting for the other side's.
+
+    :return: whether they could be sent: ``False`` on a connection that was reset.
+    """
+    data.settimeout(0)
+    while True:
+        try:
+            data.unwrap()
+        except ssl.SSLWantWriteError:
+            if not ready([], [data], seconds):
+                raise TimeoutError("data connection does not take the close_notify") from None
+            continue
+        except ssl.SSLError:
+            pass  # sent and not answered, or the gateway closed first: its reply tells
+        except OSError:
+            return False
+        break
+    try:
+        data.shutdown(socket.SHUT_WR)
+    except OSError:
+        return False
+    return True
 
 
 def _passive(session: FtpsSession) -> tuple[str, int]:
@@ -95,6 +124,7 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
         raise ftplib.error_proto(reply) from None
     if not 0 < port < 65536:
         raise ftplib.error_proto(reply)
+    session.data_port = port
     allowed = session.settings.data_ports
     if allowed and not allowed[0] <= port <= allowed[1]:
         raise GatewayProtocolError(
@@ -104,9 +134,9 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
     return peer[0], port
 
 
-def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket) -> None:
+def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket, tried: str) -> None:
     """Make the data connection's handshake and read the 1xx reply to the command, in either order."""
-    expires = time.monotonic() + session.settings.connect_timeout
+    expires = time.monotonic() + session.within(session.settings.connect_timeout)
     data.settimeout(0)
     try:
         while True:
@@ -131,6 +161,8 @@ def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSock
     except ssl.SSLCertVerificationError:
         raise  # we refuse; what the other side says to that does not matter
     except OSError as error:
+        if isinstance(error, ssl.SSLError) and (refused := unprotected(tried, error)) is not None:
+            raise refused from error
         _hear_why(session, error)
         raise
     if not session.transfer_began:

@@ -22,7 +22,10 @@ _UNIX = re.compile(
     r"(?P<type>[-dlbcps])[-rwxsStT]{9}[+.@]?\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s+"
     r"\w{3}\s+\d{1,2}\s+(?:\d{4}|\d{1,2}:\d{2})\s(?P<name>.+)"
 )
+#: So many of the names that a listing left out are told in the log, and then how many more.
+_TOLD = 20
 _DOS = re.compile(r"\d\d-\d\d-\d{2,4}\s+\d\d:\d\d(?:[AP]M)?\s+(?:(?P<dir><DIR>)|(?P<size>\d+))\s+(?P<name>.+)")
+_NO_FILE = re.compile(r"(?:total \d+)?")
 
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?", re.ASCII)
 
@@ -50,16 +53,27 @@ def parse_mlsd(lines: Iterable[str], tried: str = "Listing") -> list[OutboxEntry
     :param tried: which listing, for an error's line.
     :raises GatewayProtocolError: for a line that is none.
     """
-    entries = []
+    return list(mlsd_entries(lines, tried))
+
+
+def mlsd_entries(lines: Iterable[str], tried: str) -> Iterator[OutboxEntry]:
+    """
+    Do the same, one entry after the other.
+
+    :param lines: without line ends.
+    :param tried: which listing, for an error's line.
+    :raises GatewayProtocolError: for a line that is none.
+    """
+    sieve = _Sieve()
     for line in lines:
         facts_text, blank, name = line.partition(" ")
         if not blank:
             raise GatewayProtocolError(f"{tried} holds a line that is no MLSD line: {one_line(line)[:200]!r}")
         facts = {key.lower(): value for key, _, value in (f.partition("=") for f in facts_text.split(";"))}
-        if facts.get("type", "file").lower() == "file" and _usable(name):
+        if facts.get("type", "file").lower() == "file" and sieve.lets_through(name):
             size = facts.get("size", "")
-            entries.append(OutboxEntry(name, int(size) if is_number(size) else None, parse_time(facts.get("modify"))))
-    return entries
+            yield OutboxEntry(name, int(size) if is_number(size) else None, parse_time(facts.get("modify")))
+    sieve.tell_the_rest()
 
 
 def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
@@ -71,18 +85,35 @@ def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
     :param lines: without line ends.
     :return: ``None`` when a line has neither shape.
     """
-    entries = []
+    lines = list(lines)
+    return list(list_entries(lines)) if has_list_shape(lines) else None
+
+
+def has_list_shape(lines: Iterable[str]) -> bool:
+    """
+    Tell whether every line of a LIST listing has one of the two shapes.
+
+    :param lines: without line ends.
+    """
+    return all(_UNIX.fullmatch(line) or _DOS.fullmatch(line) or _NO_FILE.fullmatch(line) for line in lines)
+
+
+def list_entries(lines: Iterable[str]) -> Iterator[OutboxEntry]:
+    """
+    Read such lines, one after the other; folders and links are left out, and what has neither shape.
+
+    :param lines: without line ends.
+    """
+    sieve = _Sieve()
     for line in lines:
-        if not line or re.fullmatch(r"total \d+", line):
-            continue
         match = _UNIX.fullmatch(line) or _DOS.fullmatch(line)
         if match is None:
-            return None
+            continue
         found = match.groupdict()
         is_file = found["size"] is not None and found.get("type", "-") == "-"
-        if is_file and is_number(found["size"]) and _usable(found["name"]):
-            entries.append(OutboxEntry(found["name"], int(found["size"])))
-    return entries
+        if is_file and is_number(found["size"]) and sieve.lets_through(found["name"]):
+            yield OutboxEntry(found["name"], int(found["size"]))
+    sieve.tell_the_rest()
 
 
 def parse_names(lines: Iterable[str]) -> list[str]:
@@ -91,8 +122,11 @@ def parse_names(lines: Iterable[str]) -> list[str]:
 
     :param lines: without line ends.
     """
+    sieve = _Sieve()
     names = (line.rpartition("/")[2] for line in lines)
-    return [name for name in names if name not in {"", ".", ".."} and _usable(name)]
+    usable = [name for name in names if name not in {"", ".", ".."} and sieve.lets_through(name)]
+    sieve.tell_the_rest()
+    return usable
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -130,10 +164,22 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20
 
 
-def _usable(name: str) -> bool:
-    try:
-        check_server_name(name)
-    except InvalidNameError as error:
-        log.warning("Left out of the listing: %s", error)
-        return False
-    return True
+class _Sieve:
+    """Keeps back names that cannot be used here, and tells the log; not without end, however many there are."""
+
+    def __init__(self) -> None:
+        self._kept_back = 0
+
+    def lets_through(self, name: str) -> bool:
+        try:
+            check_server_name(name)
+        except InvalidNameError as error:
+            self._kept_back += 1
+            if self._kept_back <= _TOLD:
+                log.warning("Left out of the listing: %s", error)
+            return False
+        return True
+
+    def tell_the_rest(self) -> None:
+        if self._kept_back > _TOLD:
+            log.warning("Left out of the listing: %d more names that cannot be used here", self._kept_back - _TOLD)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import ftplib
+import time
+from collections.abc import Iterator
 from datetime import datetime
 
-from airflow_provider_icsftps.exceptions import GatewayRefusedError
+from airflow_provider_icsftps.exceptions import GatewayRefusedError, GatewayTimeoutError
+from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve_lines
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
+    has_list_shape,
     is_number,
-    parse_list,
-    parse_mlsd,
+    list_entries,
+    mlsd_entries,
     parse_names,
     parse_time,
 )
-from airflow_provider_icsftps.gateway._transfer import retrieve_lines
 
+#: What single questions about files may take on average, besides what any listing has.
+SECONDS_A_FILE = 1.0
 _NOT_IMPLEMENTED = {500, 501, 502, 504}
 
 
@@ -28,21 +33,67 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
     :param folder: absolute path.
     :param times: without MLSD, ask for the time of each file by MDTM.
     """
-    tried = f"Listing of {folder} at {session.settings.address}"
+    entries = list(_entries(session, folder))
+    if session.has_mlsd:
+        return entries
+    tried = _tried(session, folder)
+    if any(entry.size is None for entry in entries):
+        asked = _in_time(session, entries, tried)
+        entries = [OutboxEntry(e.name, size_of(session, f"{folder}/{e.name}")) for e in asked]
+    if times:
+        asked = _in_time(session, entries, tried)
+        entries = [OutboxEntry(e.name, e.size, time_of(session, f"{folder}/{e.name}")) for e in asked]
+    return entries
+
+
+def names_in(session: FtpsSession, folder: str) -> list[str]:
+    """
+    List the names in a folder, those of folders included.
+
+    :param session: an open session.
+    :param folder: absolute path.
+    """
+    return parse_names(retrieve_lines(session, f"NLST {folder}", _tried(session, folder)))
+
+
+def list_names(session: FtpsSession, folder: str) -> list[str]:
+    """
+    List the names of the files in a folder: MLSD, else LIST, else NLST.
+
+    :param session: an open session.
+    :param folder: absolute path.
+    """
+    # texts alone: ten thousand other objects would set the garbage collector off, and that halts every thread
+    return [entry.name for entry in _entries(session, folder)]
+
+
+def _entries(session: FtpsSession, folder: str) -> Iterator[OutboxEntry]:
+    """Return the files as far as one listing tells, one after the other."""
+    tried = _tried(session, folder)
     if session.has_mlsd:
         try:
-            return parse_mlsd(retrieve_lines(session, f"MLSD {folder}", tried), tried)
+            return mlsd_entries(retrieve_lines(session, f"MLSD {folder}", tried), tried)
         except GatewayRefusedError as error:
             if error.code not in _NOT_IMPLEMENTED:
                 raise
             session.has_mlsd = False  # it is not asked for again in this session
-    entries = parse_list(retrieve_lines(session, f"LIST {folder}", tried))
-    if entries is None:
-        names = parse_names(retrieve_lines(session, f"NLST {folder}", tried))
-        entries = [OutboxEntry(name, size_of(session, f"{folder}/{name}")) for name in names]
-    if times:
-        entries = [OutboxEntry(e.name, e.size, time_of(session, f"{folder}/{e.name}")) for e in entries]
-    return entries
+    lines = retrieve_lines(session, f"LIST {folder}", tried)
+    if has_list_shape(lines):
+        return list_entries(lines)
+    return map(OutboxEntry, parse_names(retrieve_lines(session, f"NLST {folder}", tried)))
+
+
+def _tried(session: FtpsSession, folder: str) -> str:
+    return f"Listing of {folder} at {session.settings.address}"
+
+
+def _in_time(session: FtpsSession, entries: list[OutboxEntry], tried: str) -> Iterator[OutboxEntry]:
+    """Give one entry after the other, while there is time."""
+    expires = time.monotonic() + WHOLE_WITHIN * session.settings.data_timeout + SECONDS_A_FILE * len(entries)
+    for entry in entries:
+        if time.monotonic() > expires:
+            raise GatewayTimeoutError(f"{tried}: the answers about single files come too slowly; try again later")
+        yield entry
 
 
 def size_of(session: FtpsSession, path: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 
 
@@ -24,6 +25,18 @@ class ReplyReader:
     def has_buffered(self) -> bool:
         """Whether bytes were received that no reply has used."""
         return bool(self._buffer)
+
+    def take_in(self) -> bool:
+        """Take in what lies ready, without waiting for it; whether there is anything that no reply has used."""
+        self._sock.settimeout(0)
+        try:
+            received = self._sock.recv(8192)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return self.has_buffered
+        if not received and not self._buffer:
+            raise EOFError
+        self._buffer += received
+        return self.has_buffered
 
     def limit(self, seconds: float) -> None:
         """Let the next lines take so long together."""

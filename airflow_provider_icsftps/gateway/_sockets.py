@@ -2,10 +2,51 @@
 
 from __future__ import annotations
 
+import queue
 import select
 import socket
 import ssl
+import threading
 import traceback
+
+
+def addresses_of(host: str, port: int, seconds: float | None = None) -> list[tuple[str, int]]:
+    """
+    Look up the addresses of a host.
+
+    :param host: a name or an address.
+    :param port: the port to go with each.
+    :param seconds: how long that may take. A lookup cannot be interrupted, so one with a limit is left behind in a
+        thread when its time is up; by default it takes as long as the system lets it.
+    :raises socket.gaierror: when there is no such host, or no name server answers.
+    :raises TimeoutError: when it takes too long.
+    """
+
+    def ask() -> list[tuple[str, int]]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:  # labels that are empty or too long do not even reach the name server
+            raise socket.gaierror(socket.EAI_NONAME, "not a legal host name") from error
+        return [(str(address[0]), port) for *_, address in found]
+
+    if seconds is None:
+        return ask()
+    answers: queue.SimpleQueue[list[tuple[str, int]] | OSError] = queue.SimpleQueue()
+
+    def answer() -> None:
+        try:
+            answers.put(ask())
+        except OSError as error:
+            answers.put(error)
+
+    threading.Thread(target=answer, name="icsftps-name-lookup", daemon=True).start()
+    try:
+        found = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError("the name lookup took too long") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
 
 
 def tune(sock: socket.socket) -> None:

@@ -1,12 +1,10 @@
 """
-Uploads, downloads and listings over one session, and above all how each of them ends.
+Uploads over one session, and above all how each of them ends.
 
 * What counts for an upload is the gateway's 226 or 250. Its end is sent at once (close_notify, then FIN) and the
   gateway's own close_notify is not waited for: some servers say 226 only after they saw ours, some never close.
 * An upload that cannot be finished is never closed politely: most servers take a bare FIN for the end of a whole
   file. ABOR is sent, the data connection is reset, and the session is given up.
-* A download counts as whole when the gateway said so and it ended with close_notify or with the byte count that
-  was known beforehand.
 """
 
 from __future__ import annotations
@@ -18,22 +16,16 @@ import logging
 import socket
 import ssl
 import struct
-from collections.abc import Callable
 from typing import Protocol
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError
-from airflow_provider_icsftps.gateway._data_connection import open_data
+from airflow_provider_icsftps.gateway._data_connection import BLOCK, end_politely, open_data
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
-from airflow_provider_icsftps.gateway._listing import split_lines
-from airflow_provider_icsftps.gateway._sockets import ready
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 log = logging.getLogger(__name__)
 
-BLOCK = 256 * 1024
-#: No listing is longer: a million names of a hundred bytes.
-MAX_LISTING_BYTES = 100 * 1024 * 1024
 _ABORT_SECONDS = 3.0
 
 
@@ -96,21 +88,29 @@ class Upload:
                     self._abort(data)
                     raise
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
+                early = self._answered()  # a no that came meanwhile, or a yes to what it has not seen the end of
                 _linger(data, on=False)
-                ended = _end_politely(data, session.settings.data_timeout)
+                ended = end_politely(data, session.settings.data_timeout)
                 try:
                     reply = session.completion()
                 except (ftplib.error_temp, ftplib.error_perm) as error:
                     if not str(error).startswith("421"):  # that is about the service, not about this file
                         self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
                     raise
-                if not reply.startswith(("226", "250")):
+                if early or not reply.startswith(("226", "250")):
                     raise ftplib.error_reply(reply)
                 if ended and not data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                     self.transfer = Transfer.CONFIRMED
                 else:  # some gateways say 226 to whatever they got
                     log.warning("%s: the gateway says %s, but the data connection was reset", tried, reply)
         return self.sent
+
+    def _answered(self) -> bool:
+        """Whether the gateway has said something by now; a connection that is gone says so when it is read."""
+        try:
+            return self.session.file.take_in()
+        except (OSError, EOFError):
+            return False
 
     def _send_all(self, data: ssl.SSLSocket, source: Source, tried: str) -> None:
         view = memoryview(bytearray(BLOCK))
@@ -168,101 +168,6 @@ class Upload:
         session.close()
 
 
-def retrieve(
-    session: FtpsSession, command: str, tried: str, write: Callable[[memoryview], object], expected: int | None = None
-) -> int:
-    """
-    Receive a file or a listing to its end.
-
-    :param session: an open session.
-    :param command: RETR, MLSD, LIST or NLST with its argument.
-    :param tried: the first half of an error's line.
-    :param write: takes each block; what it raises ends the download and is passed on.
-    :param expected: bytes, if known beforehand.
-    :return: bytes received.
-    :raises TransferError: when it is cut short, or has not the expected size.
-    """
-    received = 0
-    whole = True
-    with session.mapped(tried, command.partition(" ")[0]):
-        data = open_data(session, command)
-        with data:
-            data.settimeout(session.settings.data_timeout)
-            view = memoryview(bytearray(BLOCK))
-            while True:
-                try:
-                    count = data.recv_into(view)
-                except (ssl.SSLEOFError, ConnectionError):
-                    whole = False
-                    break
-                if not count:
-                    break
-                received += count
-                try:
-                    write(view[:count])
-                except OSError as error:
-                    session.close()  # the rest of the transfer is of no use, so neither is the session
-                    raise TransferError(
-                        f"{tried}: cannot be written here ({error.strerror or error}); nothing was kept",
-                        local=True,
-                    ) from error
-            if whole:
-                _end_politely(data, session.settings.data_timeout)
-        session.completion()
-    if expected is not None and received != expected:
-        raise TransferError(f"{tried}: {received} bytes came, {expected} were announced; nothing was kept")
-    if not whole and expected is None:
-        raise TransferError(f"{tried}: the data connection was cut after {received} bytes; nothing was kept")
-    return received
-
-
-def retrieve_lines(session: FtpsSession, command: str, tried: str) -> list[str]:
-    """
-    Receive a listing.
-
-    :param session: an open session.
-    :param command: MLSD, LIST or NLST with its argument.
-    :param tried: the first half of an error's line.
-    :return: lines without their ends, empty ones left out.
-    :raises TransferError: when it is cut short or has no end.
-    """
-    listing = bytearray()
-
-    def take(block: memoryview) -> None:
-        listing.extend(block)
-        if len(listing) > MAX_LISTING_BYTES:
-            raise TransferError(f"{tried}: the listing has more than {MAX_LISTING_BYTES} bytes; it was given up")
-
-    retrieve(session, command, tried, take)
-    return list(split_lines(bytes(listing), session.encoding))
-
-
 def _linger(data: ssl.SSLSocket, *, on: bool) -> None:
     """Let a close send RST (on) or FIN (off)."""
     data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(on), 0))
-
-
-def _end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
-    """
-    Send close_notify and FIN at once, without waiting for the other side's.
-
-    :return: whether they could be sent: ``False`` on a connection that was reset.
-    """
-    data.settimeout(0)
-    while True:
-        try:
-            data.unwrap()
-        except ssl.SSLWantWriteError:
-            if not ready([], [data], seconds):
-                raise TimeoutError("data connection does not take the close_notify") from None
-            continue
-        except ssl.SSLError:
-            pass  # sent and not answered, or the gateway closed first: its reply tells
-        except OSError:
-            return False
-        break
-    try:
-        data.shutdown(socket.SHUT_WR)
-    except OSError:
-        return False
-    return True

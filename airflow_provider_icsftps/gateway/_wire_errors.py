@@ -16,6 +16,9 @@ from airflow_provider_icsftps.exceptions import (
     UntrustedGatewayError,
 )
 
+#: Reasons that OpenSSL gives when what came was no TLS.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+
 
 def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     """
@@ -67,10 +70,29 @@ def connection_error(tried: str, error: Exception, *, handshake: bool = False) -
     return GatewayUnavailableError(f"{tried}: {words}; check host, port and firewall, or try again later")
 
 
+def unprotected(tried: str, error: ssl.SSLError) -> UntrustedGatewayError | None:
+    """
+    Say so when a data connection's handshake failed because the gateway does not protect it as it promised.
+
+    :param tried: what was being tried, on what.
+    :param error: what ssl raised.
+    """
+    reason = error.reason or ""
+    if reason in _NO_TLS:
+        return UntrustedGatewayError(f"{tried}: the data connection is not TLS, though PROT P was agreed on")
+    if _is_other_tls(reason):
+        return UntrustedGatewayError(f"{tried}: the data connection does not speak TLS 1.2; nothing else is accepted")
+    return None
+
+
+def _is_other_tls(reason: str) -> bool:
+    return "PROTOCOL_VERSION" in reason or reason == "UNSUPPORTED_PROTOCOL"
+
+
 def _handshake_error(tried: str, reason: str) -> IcsFtpsError | None:
-    if "PROTOCOL_VERSION" in reason or reason == "UNSUPPORTED_PROTOCOL":
+    if _is_other_tls(reason):
         return UntrustedGatewayError(f"{tried}: the gateway does not speak TLS 1.2, and nothing else is accepted here")
-    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
+    if reason in _NO_TLS:
         return GatewayProtocolError(f"{tried}: the gateway answered the TLS handshake with something that is not TLS")
     if "ALERT" in reason and "INTERNAL" not in reason and "CLOSE" not in reason:
         alert = reason.rpartition("ALERT_")[2].replace("_", " ").lower()

@@ -23,7 +23,6 @@ from enum import StrEnum
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -31,10 +30,13 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from airflow_provider_icsftps.exceptions import CertificateError
 from airflow_provider_icsftps.gateway._key_file import readable_by_openssl
+from airflow_provider_icsftps.gateway._x509 import UNREADABLE, attribute, belongs_to, issuers_of, public_bytes
 
 _ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
 _OCES3 = re.compile(r"UI:DK-(?P<kind>[OE]):G:(?P<id>[0-9A-Fa-f-]{36})")
-_OCES2 = re.compile(r"CVR:(?P<cvr>\d{8})-(?P<kind>UID|RID|FID):(?P<id>[0-9A-Za-z]+)")
+_OCES2 = re.compile(r"CVR:(?P<cvr>\d{8})-(?P<kind>UID|RID|FID):(?P<id>[0-9A-Za-z]+)", re.ASCII)
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_KEY_ENDS = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----")
 
 
 class CertificateKind(StrEnum):
@@ -71,6 +73,17 @@ class ClientCertificate:
     private_key: PrivateKeyTypes = field(repr=False)
     chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
 
+    def __post_init__(self) -> None:
+        """
+        Read everything once: ``cryptography`` reads lazily, and a damaged certificate would be found in use.
+
+        :raises CertificateError: when a part of it, or of its chain, cannot be read.
+        """
+        try:
+            _ = self.environment, self.username, self.company, self.subject, self.not_before, self.not_after
+        except UNREADABLE as error:
+            raise CertificateError(f"Client certificate cannot be read ({error}); give it as it was issued") from error
+
     def __repr__(self) -> str:
         """Tell who and until when; nothing secret."""
         return f"<ClientCertificate {self.username or self.subject!r}, valid until {self.not_after:%Y-%m-%d}>"
@@ -86,7 +99,7 @@ class ClientCertificate:
         """
         try:
             bundle = pkcs12.load_pkcs12(data, password.encode() if password else None)
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             if _looks_like_pkcs12(data):
                 raise CertificateError(
                     "Client certificate: wrong passphrase for the PKCS#12 file "
@@ -120,13 +133,15 @@ class ClientCertificate:
         :raises CertificateError: when a part is missing or unreadable, the passphrase is wrong, or key and
             certificate do not belong together.
         """
-        block = re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", pem, re.DOTALL)
-        if block is None:
+        begins = _KEY_BEGINS.search(pem)
+        ends = begins and _KEY_ENDS.search(pem, begins.end())
+        if not begins or not ends:
             raise CertificateError("Client certificate: the PEM text holds no private key", reason="no_key")
+        block = pem[begins.start() : ends.end()]
         try:
-            key = serialization.load_pem_private_key(block[0], password.encode() if password else None)
-        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-            encrypted = b"ENCRYPTED" in block[0]
+            key = serialization.load_pem_private_key(block, password.encode() if password else None)
+        except UNREADABLE as error:
+            encrypted = b"ENCRYPTED" in block
             raise CertificateError(
                 f"Client certificate: {'wrong or missing passphrase for' if encrypted else 'cannot read'} the "
                 f"private key in the PEM text{'' if encrypted or not password else '; it has no passphrase'}",
@@ -134,13 +149,13 @@ class ClientCertificate:
             ) from error
         try:
             certificates = x509.load_pem_x509_certificates(pem)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise CertificateError(
                 "Client certificate: the PEM text holds no readable certificate", reason="no_certificate"
             ) from error
-        public = _public_bytes(key.public_key())
+        public = public_bytes(key.public_key())
         for leaf in certificates:
-            if _public_bytes(leaf.public_key()) == public:
+            if belongs_to(leaf, public):
                 return cls._assembled(leaf, key, [c for c in certificates if c is not leaf])
         raise CertificateError(
             "Client certificate: none of the certificates in the PEM text belongs to the private key",
@@ -151,23 +166,20 @@ class ClientCertificate:
     def _assembled(
         cls, leaf: x509.Certificate, key: PrivateKeyTypes, others: list[x509.Certificate]
     ) -> ClientCertificate:
-        chain: list[x509.Certificate] = []
-        last = leaf
-        while issuer := next((c for c in others if c not in chain and _issued(c, last)), None):
-            if issuer.subject == issuer.issuer:  # a root: the gateway has its own copy or does not trust it
-                break
-            chain.append(issuer)
-            last = issuer
-        return cls(leaf, key, tuple(chain))
+        try:
+            chain = issuers_of(leaf, others)
+        except UNREADABLE as error:
+            raise CertificateError(f"Client certificate: its chain cannot be read ({error})") from error
+        return cls(leaf, key, chain)
 
     @cached_property
     def _oces(self) -> tuple[CertificateKind, str, str, str] | None:
         """Kind, CVR number, identifier and the word for it in a username."""
-        serial = _attribute(self.certificate.subject, NameOID.SERIAL_NUMBER)
+        serial = attribute(self.certificate.subject, NameOID.SERIAL_NUMBER)
         if match := _OCES2.fullmatch(serial):
             return _KINDS[match["kind"]], match["cvr"], match["id"], match["kind"]
-        organisation = _attribute(self.certificate.subject, _ORGANIZATION_IDENTIFIER)
-        cvr = re.fullmatch(r"NTRDK-(\d{8})", organisation)
+        organisation = attribute(self.certificate.subject, _ORGANIZATION_IDENTIFIER)
+        cvr = re.fullmatch(r"NTRDK-(\d{8})", organisation, re.ASCII)
         match = _OCES3.fullmatch(serial)
         if match and cvr:
             return _KINDS[match["kind"]], cvr[1], match["id"], "UI"
@@ -194,7 +206,7 @@ class ClientCertificate:
     @property
     def company(self) -> str | None:
         """The organisation's name in the subject."""
-        return _attribute(self.certificate.subject, NameOID.ORGANIZATION_NAME) or None
+        return attribute(self.certificate.subject, NameOID.ORGANIZATION_NAME) or None
 
     @property
     def subject(self) -> str:
@@ -226,6 +238,14 @@ class ClientCertificate:
         if any(name.startswith(("Den Danske Stat OCES", "TRUST2408 OCES")) for name in names):
             return "production"
         return None
+
+    def days_left(self, now: datetime | None = None) -> int:
+        """
+        Return the whole days until the end of validity, negative after it.
+
+        :param now: an aware datetime; by default the present.
+        """
+        return (self.not_after - (now or datetime.now(UTC))).days
 
     def check_validity(self, now: datetime | None = None) -> None:
         """
@@ -274,32 +294,6 @@ class ClientCertificate:
                     f"Client certificate of {self.username or self.subject}: OpenSSL does not take it "
                     f"({error.reason or error})"
                 ) from error
-
-
-def _public_bytes(key: object) -> bytes:
-    data: bytes = key.public_bytes(  # type: ignore[attr-defined]  # every public key type has it
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return data
-
-
-def _attribute(name: x509.Name, oid: ObjectIdentifier) -> str:
-    # over the RDNs' attributes, so that multi-valued RDNs are read like others
-    for attribute in name:
-        if attribute.oid == oid and isinstance(attribute.value, str):
-            return attribute.value.strip()
-    return ""
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    # by signature, too: a renewed CA keeps its name
-    if issuer.subject != certificate.issuer:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _looks_like_pkcs12(data: bytes) -> bool:

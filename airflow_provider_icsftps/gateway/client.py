@@ -16,22 +16,32 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     StatusFileError,
 )
+from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway._looking import list_folder, size_of, time_of
-from airflow_provider_icsftps.gateway._transfer import Upload, retrieve
+from airflow_provider_icsftps.gateway._looking import list_folder, list_names, size_of, time_of
+from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, digit_of
+from airflow_provider_icsftps.gateway.renewal import log_end
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import opened
 from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 T = TypeVar("T")
-#: Seconds after which a session is opened anew: servers forget TLS sessions after one or two hours, and one that
-#: demands that data connections resume them would refuse from then on.
+#: Seconds after which a session is opened anew, or earlier where the server says so: servers forget TLS sessions after
+#: one or two hours, and one that demands that data connections resume them would refuse from then on.
 SESSION_LIFETIME = 3000.0
+
+#: What a ping holds: one empty element.
+PING = b'<?xml version="1.0" encoding="UTF-8"?>\n<ping/>\n'
+
+
+def ping_name() -> str:
+    """Make a name for a ping: by chance, because a ping files nothing."""
+    return f"ping{uuid.uuid4().hex}.xml"
 
 
 class GatewayClient:
@@ -71,8 +81,8 @@ class GatewayClient:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a session that has not been given up."""
-        return self._session is not None and self._session.is_open
+        """Whether there is a session that has not been given up and is not so old that it will be opened anew."""
+        return self._session is not None and self._session.is_open and not self._is_aged(self._session)
 
     def connect(self) -> None:
         """
@@ -94,9 +104,8 @@ class GatewayClient:
     def _open_session(self) -> FtpsSession:
         if self._refused is not None:
             raise self._refused  # accounts lock after repeated wrong passwords
-        if self.is_open and time.monotonic() - self._opened > SESSION_LIFETIME:
+        if self._session is None or not self.is_open:
             self.close()
-        if self._session is None or not self._session.is_open:
             self._log_in()
         if self._session is None:
             raise AssertionError("a login that did not fail gives a session")
@@ -115,6 +124,10 @@ class GatewayClient:
             session.close()
             raise
         self._opened = time.monotonic()
+        log_end(self.settings.certificate)
+
+    def _is_aged(self, session: FtpsSession) -> bool:
+        return time.monotonic() - self._opened > SESSION_LIFETIME or not session.can_resume
 
     def _look(self, verb: Callable[[FtpsSession], T]) -> T:
         """Do what changes nothing; once more when the connection had died before."""
@@ -161,13 +174,13 @@ class GatewayClient:
         """
         Send a small ping file, which the gateway answers by a status file like any other.
 
-        What such a file must hold is not known; this one holds one empty element.
+        What such a file must hold is not known.
 
         :param service: the service folder for pings.
         :return: the ping's file name.
         """
-        name = f"ping{uuid.uuid4().hex}.xml"  # by chance: a ping files nothing
-        self.upload(b'<?xml version="1.0" encoding="UTF-8"?>\n<ping/>\n', service=service, file_name=name)
+        name = ping_name()
+        self.upload(PING, service=service, file_name=name)
         return name
 
     def stored_size(self, service: str, file_name: str) -> int | None:
@@ -226,7 +239,7 @@ class GatewayClient:
 
         :raises FileNotAvailableError: when there is no such folder.
         """
-        return OutboxNames(entry.name for entry in self.list_outbox(times=False))
+        return OutboxNames(self._look(lambda session: list_names(session, self.settings.outbox)))
 
     def read_status(self, name: str) -> StatusFile:
         """
@@ -250,7 +263,8 @@ class GatewayClient:
 
         def fetch(session: FtpsSession) -> None:
             content.clear()
-            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take)
+            seconds = WHOLE_WITHIN * self.settings.data_timeout
+            retrieve(session, f"RETR {path}", self._tried(f"Reading of {path}"), take, seconds=seconds)
 
         self._look(fetch)
         try:

@@ -26,6 +26,7 @@ HEARTBEAT_SERVICE = "FTPSGW.Heartbeat"
 #: Generations of one filing: the name as it is, then ``-g2`` and ``-g3`` after transfers that were cut.
 MAX_GENERATION = 3
 
+_LONGEST_NAME = 255  # no file system here takes a longer one
 _DIGEST_CHARACTERS = 16  # 64 bits: one chance in a billion of two equal names among 190,000 filings
 _DANISH = str.maketrans(
     {"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa", "é": "e", "ü": "u", "ö": "o", "ä": "a"}
@@ -157,6 +158,8 @@ def check_folder(path: str) -> str:
 
 
 def _check_segment(name: str, what: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        raise InvalidNameError(f"{what} {name[:40]!r}… has {len(name)} characters; {_LONGEST_NAME} is the most")
     if not name or name in {".", ".."}:
         raise InvalidNameError(f"{what} {name!r} is no name")
     if "/" in name or "\\" in name:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Set
 
 from airflow_provider_icsftps.gateway.names import MAX_GENERATION
@@ -16,29 +17,29 @@ from airflow_provider_icsftps.gateway.names import MAX_GENERATION
 # a repeated digit-3 name must differ somehow; how is not known, so the shapes a server would choose are read
 _REPEAT = r"(?:[._-]\d{1,6}| ?\(\d{1,6}\))?"
 _TAIL = re.compile(rf"_(?P<digit>[0-3]){_REPEAT}\.xml", re.ASCII)
-_DIGIT = re.compile(r"_[0-3]")
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 class OutboxNames(Set[str]):
     """
-    The names in an outbox at one moment, with a quick way to those that somebody asks for.
+    The names in an outbox at one moment, in order, with a quick way to those that somebody asks for.
 
-    Thousands of waits ask one listing of tens of thousands of names, so what was found out is kept.
+    Thousands of waits ask one listing of tens of thousands of names. They lie in one list, where names that begin
+    alike stand together: an index of small lists would set off the garbage collector, which halts every thread.
 
     :param names: what a listing showed.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = frozenset(names)
-        self._by_stem: dict[str, list[str]] | None = None
+        self._names = sorted(set(names))
         self._by_pattern: dict[str, list[str]] = {}
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a file lay there."""
-        return name in self._names
+        return isinstance(name, str) and name in self._beginning(name)[:1]
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names, in no order."""
+        """Go through the names, in order."""
         return iter(self._names)
 
     def __len__(self) -> int:
@@ -52,8 +53,11 @@ class OutboxNames(Set[str]):
         :param pattern: such as ``Manifest_*.xml``; upper and lower case differ.
         """
         if pattern not in self._by_pattern:
-            matches = re.compile(fnmatch.translate(pattern)).match
-            self._by_pattern[pattern] = sorted(name for name in self._names if matches(name))
+            names = self._beginning(_WILDCARD.split(pattern, maxsplit=1)[0])
+            if names:  # patterns for which there is nothing are not worth their compilation
+                matches = re.compile(fnmatch.translate(pattern)).match
+                names = [name for name in names if matches(name)]
+            self._by_pattern[pattern] = names
         return self._by_pattern[pattern]
 
     def like_status_files_of(self, service: str, file_name: str) -> list[str]:
@@ -63,26 +67,16 @@ class OutboxNames(Set[str]):
         :param service: the service folder of the upload.
         :param file_name: the uploaded file's name, extension included.
         """
-        by_stem = self._by_stem
-        if by_stem is None:
-            by_stem = {}
-            for name in self._names:
-                for stem in _stems(name):
-                    by_stem.setdefault(stem, []).append(name)
-            self._by_stem = by_stem  # at its end: other threads take what is there for all there is
-        return by_stem.get(_stem(service, file_name), [])
+        return self._beginning(f"{_stem(service, file_name)}_")
+
+    def _beginning(self, text: str) -> list[str]:
+        """Return the names that begin with a text."""
+        first, length = bisect_left(self._names, text), len(text)
+        return self._names[first : bisect_right(self._names, text, first, key=lambda name: name[:length])]
 
 
 def _stem(service: str, file_name: str) -> str:
     return f"status_{service}_{file_name}"
-
-
-def _stems(name: str) -> Iterator[str]:
-    """Give what may stand before the digit: ``a_1_2.xml`` may be a second file of digit 1, or ``a_1``'s digit 2."""
-    if name.startswith("status_") and name.endswith(".xml"):
-        for match in _DIGIT.finditer(name):
-            if _TAIL.fullmatch(name, match.start()):
-                yield name[: match.start()]
 
 
 def names_with_key(names: Iterable[str], service: str, key: str) -> list[str]:

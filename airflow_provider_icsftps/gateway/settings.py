@@ -60,7 +60,8 @@ class GatewaySettings:
     :param ca_pem: PEM text of the CAs that may vouch for the gateway; by default the system's.
     :param connect_timeout: seconds for the TCP connection and each TLS handshake.
     :param timeout: seconds for each reply on the control connection.
-    :param data_timeout: seconds of silence on a data connection.
+    :param data_timeout: seconds of silence on a data connection: within them 16 KB must come, or the end. A listing
+        must be whole within ten times as many.
     :param completion_timeout: seconds from the last byte of a transfer to the gateway's word on it.
     :param outbox: folder of status and response files.
     :param file_name_rule: what uploaded files may be called.
@@ -176,6 +177,7 @@ class GatewaySettings:
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION  # who the gateway is does not change in the middle
         if self.ca_pem:
             try:
                 context.load_verify_locations(cadata=_certificates_in(self.ca_pem))
@@ -198,5 +200,5 @@ def _is_text_encoding(name: str) -> bool:
 
 def _certificates_in(text: str) -> str:
     """Leave out what stands between certificates: comments need not be ASCII, and OpenSSL's reader wants ASCII."""
-    blocks = re.findall("-----BEGIN [A-Z ]*CERTIFICATE-----.+?-----END [A-Z ]*CERTIFICATE-----", text, re.DOTALL)
+    blocks = re.findall("-----BEGIN [A-Z ]*CERTIFICATE-----[^-]+-----END [A-Z ]*CERTIFICATE-----", text)
     return "\n".join(blocks) or "none"

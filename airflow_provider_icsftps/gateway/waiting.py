@@ -15,6 +15,7 @@ from airflow_provider_icsftps.exceptions import NameAlreadyUsedError, TransferEr
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.evidence import read_zeros, rejected
 from airflow_provider_icsftps.gateway.outbox_names import status_files
+from airflow_provider_icsftps.gateway.ownership import check_owners
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
 from airflow_provider_icsftps.gateway.submission import (
     Evidence,
@@ -80,10 +81,12 @@ def conclude(
     :param names: what the outbox holds.
     :param read: status files that end no wait (:func:`observe`); those found here are added.
     :return: an answer for each, in their order; ``None`` while any is still waiting.
+    :raises ConfigurationError: when one was filed under another username: its answers would never come here.
     :raises SubmissionRejectedError: when the gateway rejected one.
     :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again.
     :raises NameAlreadyUsedError: when it refused a name and nothing shows that the filing got through before.
     """
+    check_owners(submissions, gateway.settings)
     waiting = False
     for submission in submissions:
         if observe(names, submission, goal, frozenset(read)).sight is Sight.EXAMINE:

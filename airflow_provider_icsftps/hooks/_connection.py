@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from airflow_provider_icsftps.gateway.certificates import ClientCertificate
 from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, FileNameRule
 from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, GatewaySettings
 from airflow_provider_icsftps.hooks._fields import EXTRAS, ConnectionFields
+from airflow_provider_icsftps.hooks._pasted import pasted_ca, pasted_certificate
 
 _TIMEOUTS = ("connect_timeout", "timeout", "data_timeout", "completion_timeout")
 
@@ -73,30 +72,13 @@ def _certificate(extra: dict[str, Any]) -> ClientCertificate:
     # a passphrase of digits may be stored as a number
     passphrase = str(extra["private_key_passphrase"]) if "private_key_passphrase" in extra else None
     data = _read(key, value) if key.endswith("_file") else str(value).encode()
-    if b"-----BEGIN" in data:
-        return ClientCertificate.from_pem(data, passphrase)
-    if key == "private_key_p12":
-        data = _from_base64(data)
-    elif key in {"private_key_pem", "client_pem_file"}:
-        raise CertificateError(
-            f"{key} is no PEM text; it must hold the key and the certificates with BEGIN and END lines"
-        )
-    return ClientCertificate.from_pkcs12(data, passphrase)
-
-
-def _from_base64(text: bytes) -> bytes:
-    """Read base64 as people paste it: with line breaks, blanks, or as a data URL."""
-    body = re.sub(rb"^data:[^,]*,", b"", text.strip())
-    try:
-        return base64.b64decode(re.sub(rb"\s+", b"", body), validate=True)
-    except binascii.Error as error:
-        raise CertificateError("private_key_p12 is no base64 text; make it with: base64 -w0 certificate.p12") from error
+    return pasted_certificate(key, data, passphrase)
 
 
 def _ca(extra: dict[str, Any]) -> str | None:
     if "ca_file" in extra:
-        return _read("ca_file", extra["ca_file"]).decode("utf-8", "replace")
-    return str(extra["ca_pem"]) if "ca_pem" in extra else None
+        return pasted_ca(_read("ca_file", extra["ca_file"]).decode("utf-8", "replace"))
+    return pasted_ca(str(extra["ca_pem"])) if "ca_pem" in extra else None
 
 
 def _read(key: str, path: Any) -> bytes:

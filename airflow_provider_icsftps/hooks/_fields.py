@@ -1,4 +1,7 @@
-"""What is read of an Airflow connection. Light to import: triggers need it on the event loop."""
+"""
+What is read of an Airflow connection. Light to import: triggers need it on the event loop, and commands that are given
+no connection id need no Airflow, which takes seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ import hashlib
 import json
 from dataclasses import astuple, dataclass, field
 from typing import Any
-
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-from airflow.providers.common.compat.sdk import BaseHook
 
 #: Everything that a connection's extra may hold. Names of what is secret hold a word that Airflow masks.
 EXTRAS = frozenset(
@@ -68,6 +68,8 @@ def read_fields(conn_id: str) -> ConnectionFields:
 
     :param conn_id: its id.
     """
+    from airflow.providers.common.compat.sdk import BaseHook
+
     connection = BaseHook.get_connection(conn_id)
     return _fields(connection, connection.extra_dejson)
 
@@ -78,6 +80,8 @@ async def aread_fields(conn_id: str) -> ConnectionFields:
 
     :param conn_id: its id.
     """
+    from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+
     connection = await get_async_connection(conn_id)
     return _fields(connection, await get_async_extra_dejson(connection))
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
-from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry, OutboxNames
+from airflow_provider_icsftps.gateway import GatewayClient, GatewaySettings, OutboxEntry, OutboxNames, Submission
 from airflow_provider_icsftps.gateway.names import check_server_name
+from airflow_provider_icsftps.gateway.ownership import check_owners
 
 
 def chosen_entries(
@@ -20,36 +21,45 @@ def chosen_entries(
     :param responses: what a sensor returned, or file names.
     :param pattern: instead, a glob pattern.
     :param status_files: whether the status files that a sensor returned are meant, too.
-    :raises ConfigurationError: when not exactly one of both is given, or it cannot be understood.
+    :raises ConfigurationError: when not exactly one of both is given, or it cannot be understood, or answers what
+        another username filed.
     """
     if (responses is None) == (pattern is None):
         raise ConfigurationError("Give either responses (what a sensor returned, or names) or a pattern")
     if pattern is not None:
         entries = {entry.name: entry for entry in gateway.list_outbox(times=False)}
         return [entries[name] for name in OutboxNames(entries).matching(pattern)]
-    return [OutboxEntry(name) for name in response_names(responses, status_files=status_files)]
+    return [OutboxEntry(name) for name in response_names(responses, gateway.settings, status_files=status_files)]
 
 
-def response_names(responses: Any, *, status_files: bool) -> list[str]:
+def response_names(responses: Any, settings: GatewaySettings, *, status_files: bool) -> list[str]:
     """
     Return the names of files that something returned, each once.
 
     :param responses: what a sensor returned, one or a list, or file names.
+    :param settings: who looks for the files.
     :param status_files: whether the status files that a sensor returned are meant, too.
-    :raises ConfigurationError: when it cannot be understood.
+    :raises ConfigurationError: when it cannot be understood, or answers what another username filed.
     """
-    return [check_server_name(name) for name in dict.fromkeys(_names(responses, status_files))]
+    given = list(_given(responses))
+    check_owners([Submission.from_data(answer) for answer in given if "service" in answer], settings)
+    names = [name for answer in given for name in _names(answer, status_files=status_files)]
+    return [check_server_name(name) for name in dict.fromkeys(names)]
 
 
-def _names(responses: Any, status_files: bool) -> Iterable[str]:
+def _given(responses: Any) -> Iterable[dict[str, Any]]:
+    """Go through what was given, however it is nested."""
     if isinstance(responses, str):
-        yield responses
+        yield {"responses": [responses]}
     elif isinstance(responses, dict) and isinstance(responses.get("responses"), list):
-        yield from responses["responses"]
-        if status_files:
-            yield from (status["name"] for status in responses.get("statuses", []))
+        yield responses
     elif isinstance(responses, Iterable) and not isinstance(responses, dict):
         for response in responses:
-            yield from _names(response, status_files)
+            yield from _given(response)
     else:
         raise ConfigurationError(f"responses is {type(responses).__name__}; give what a sensor returned, or file names")
+
+
+def _names(answer: dict[str, Any], *, status_files: bool) -> list[str]:
+    more = [status["name"] for status in answer.get("statuses", [])] if status_files else []
+    return [*answer["responses"], *more]

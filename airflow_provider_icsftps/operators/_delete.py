@@ -45,8 +45,9 @@ class IcsFtpsDeleteOperator(BaseOperator):
         deleted = []
         with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             gateway.settings.check_writable()
+            chosen = chosen_entries(gateway, self.responses, self.pattern, status_files=self.status_files)
             there = gateway.outbox_names()
-            for entry in chosen_entries(gateway, self.responses, self.pattern, status_files=self.status_files):
+            for entry in chosen:
                 if entry.name in there:
                     gateway.delete(entry.name)
                     deleted.append(entry.name)

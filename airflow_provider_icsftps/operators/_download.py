@@ -170,7 +170,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
     def _to_archive(self, gateway: GatewayClient, fleet: Fleet, archive: Archive, context: Context) -> list[str]:
         names = window = None
         if self.responses is not None:
-            names = response_names(self.responses, status_files=self.status_files)
+            names = response_names(self.responses, gateway.settings, status_files=self.status_files)
         else:
             window = window_of(context, self.since, self.until, archive.zone)
         if window is not None:

@@ -27,7 +27,7 @@ from airflow_provider_icsftps.gateway.certificates import CertificateKind, Clien
 from airflow_provider_icsftps.simulator.issued import IssuedCertificate, certificate_pem, key_pem, pkcs12_file
 
 ServerCertificate = Literal["good", "expired", "wrong_host"]
-Validity = Literal["now", "expired", "not_yet"]
+Validity = Literal["now", "expired", "not_yet"] | timedelta
 
 _ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
 _OCES2_WORDS = {
@@ -175,7 +175,8 @@ class PublicKeyInfrastructure:
         :param cvr: the company's CVR number, 8 digits.
         :param identifier: UUID (OCES3), UID, RID or FID (OCES2); otherwise the common name.
         :param company: the organisation's name.
-        :param validity: ``now`` (three years), ``expired`` since yesterday, ``not_yet`` before tomorrow.
+        :param validity: ``now`` (three years), ``expired`` since yesterday, ``not_yet`` before tomorrow, or the time
+            from now to its end.
         :param with_chain: put the issuing CA into the PKCS#12 file, as the real ones have it.
         :param key_bits: size of the RSA key.
         """
@@ -240,6 +241,8 @@ def _oces_name(common_name: str) -> x509.Name:
 def _period(validity: Validity) -> tuple[datetime, datetime]:
     now, day = datetime.now(UTC), timedelta(days=1)
     years = 3 * 365 * day
+    if isinstance(validity, timedelta):
+        return now - years, now + validity
     return {
         "now": (now - day, now + years),
         "expired": (now - years, now - day),

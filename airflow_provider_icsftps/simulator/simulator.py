@@ -192,7 +192,7 @@ class GatewaySimulator(Operation):
         :param company: the organisation's name.
         :param password: the gateway's password; by default a random one.
         :param services: its service folders; by default all.
-        :param validity: ``now``, ``expired`` or ``not_yet``.
+        :param validity: ``now`` (three years), ``expired``, ``not_yet``, or the time from now to its end.
         :param with_chain: put the issuing CA into the PKCS#12 file, as real ones have it.
         :param key_bits: size of the RSA key; real OCES3 keys have 3072.
         :param register: whether the gateway knows it.

@@ -8,17 +8,22 @@ poll (:mod:`~airflow_provider_icsftps.triggers._poll`), the last one ends it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
-from airflow_provider_icsftps.hooks._fields import aread_fields
+from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
 from airflow_provider_icsftps.triggers._poll import OutboxPoll
 from airflow_provider_icsftps.triggers._wait import Found, Moved, Remark, Wait
 
+#: Seconds for which a reading of a connection serves those who begin to wait.
+_FRESH = 1.0
+
 _POLLS: dict[tuple[asyncio.AbstractEventLoop, str], OutboxPoll] = {}
+_READINGS: dict[tuple[asyncio.AbstractEventLoop, str], tuple[float, asyncio.Task[ConnectionFields]]] = {}
 
 
 async def outbox_finds(
@@ -63,11 +68,32 @@ async def outbox_finds(
 async def _poll(icsftps_conn_id: str) -> OutboxPoll:
     """Return the poll for a connection as it is now."""
     # the fields are not kept here: a certificate for each of ten thousand waits would be much
-    fields = await aread_fields(icsftps_conn_id)
-    key = asyncio.get_running_loop(), fields.digest
+    fields = await _fields(icsftps_conn_id)
+    loop = asyncio.get_running_loop()
+    key = loop, fields.digest
+
+    def ended() -> None:
+        del _POLLS[key]
+        _READINGS.pop((loop, icsftps_conn_id), None)  # the connection may have been edited
+
     if key not in _POLLS:
-        _POLLS[key] = OutboxPoll(fields, ended=lambda: _POLLS.pop(key))
+        _POLLS[key] = OutboxPoll(fields, ended)
     return _POLLS[key]
+
+
+async def _fields(icsftps_conn_id: str) -> ConnectionFields:
+    """Read a connection. Airflow takes a while for it, so waits that begin within a second share one reading."""
+    loop, now = asyncio.get_running_loop(), time.monotonic()
+    for known in [known for known, (begun, _) in _READINGS.items() if now - begun > _FRESH]:
+        del _READINGS[known]
+    key = loop, icsftps_conn_id
+    if key not in _READINGS:
+        # in a context of its own, as it is not the first wait's alone
+        _READINGS[key] = now, loop.create_task(aread_fields(icsftps_conn_id), context=contextvars.Context())
+    try:
+        return await asyncio.shield(_READINGS[key][1])
+    except Exception:
+        return await aread_fields(icsftps_conn_id)  # an error for this wait alone
 
 
 def _monotonic(moment: datetime) -> float:

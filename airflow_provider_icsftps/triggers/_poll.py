@@ -59,7 +59,7 @@ class OutboxPoll:
         self._waits: set[Wait] = set()
         self._changed = asyncio.Event()
         self._unseen = False
-        self._begun = self._next = float("-inf")
+        self._begun = self._rested = self._next = float("-inf")
         self._earliest_deadline = float("inf")
         self._failures = 0
         self._last_failure: IcsFtpsError | None = None
@@ -78,7 +78,7 @@ class OutboxPoll:
         self._unseen = True
         self._earliest_deadline = min(self._earliest_deadline, wait.deadline)
         if self._last_failure is None:  # while the gateway is away, nobody's hurry shortens the pause
-            self._next = min(self._next, self._begun + min(_SPACING, wait.interval))
+            self._next = min(self._next, max(self._begun + min(_SPACING, wait.interval), self._rested))
         self._changed.set()
 
     def leave(self, wait: Wait) -> None:
@@ -125,9 +125,10 @@ class OutboxPoll:
         now = time.monotonic()
         shortest = min((wait.interval for wait in self._waits), default=0.0)
         earliest = min((wait.deadline for wait in self._waits), default=float("inf"))
-        # half of the time at the most, if listing takes longer than the interval
-        regular = max(self._begun + shortest, now + min(shortest, now - self._begun))
-        hurried = max(self._begun + min(_SPACING, shortest), float("-inf") if self._unseen else earliest)
+        # half of the time at the most, if listing takes long
+        self._rested = now + min(shortest, now - self._begun)
+        regular = max(self._begun + shortest, self._rested)
+        hurried = max(self._begun + min(_SPACING, shortest), self._rested, float("-inf") if self._unseen else earliest)
         self._next = min(regular, hurried)
 
     # ------------------------------------------------------------ one look

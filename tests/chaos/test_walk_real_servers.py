@@ -20,7 +20,8 @@ from airflow_provider_icsftps.gateway import Filing, GatewayClient, GatewaySetti
 
 sys.path.append(str(Path(__file__).parents[1] / "interop"))
 
-from real_servers import PASSWORD, Proftpd, Vsftpd  # isort: skip
+from real_servers import Proftpd, Vsftpd  # isort: skip
+from running_server import PASSWORD  # isort: skip
 from throwaway_pki import ThrowawayPki  # isort: skip
 
 #: Proftpd sleeps up to 0.4 s after a session ends before it accepts the next.

@@ -118,6 +118,7 @@ def run_dag(dag: DAG) -> dict[str, Any]:
             try_number=1,
             map_index=-1,
             task=task,
+            xcom_push=lambda key, value: None,
             xcom_pull=lambda task_ids=None, **_: returned[task_ids],
         )
         context: Any = {"ti": ti, "task_instance": ti, "params": dict(dag.params), "ds": "2026-11-23"}

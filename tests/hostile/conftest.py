@@ -28,7 +28,7 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
 
 @pytest.fixture
 def settings(pki: ThrowawayPki) -> Callable[..., GatewaySettings]:
-    """Make settings for a server, every limit about a second."""
+    """Make settings for a server, with limits that no honest answer reaches."""
 
     def make(server: ScriptedServer | int, **more: Any) -> GatewaySettings:
         port = server if isinstance(server, int) else server.port
@@ -38,10 +38,10 @@ def settings(pki: ThrowawayPki) -> Callable[..., GatewaySettings]:
             "certificate": pki.client,
             "password": PASSWORD,
             "ca_pem": pki.ca_pem,
-            "connect_timeout": 1.0,
-            "timeout": 1.0,
-            "data_timeout": 1.0,
-            "completion_timeout": 1.2,
+            "connect_timeout": 3.0,
+            "timeout": 3.0,
+            "data_timeout": 3.0,
+            "completion_timeout": 3.0,
         }
         return GatewaySettings(**(values | more))
 

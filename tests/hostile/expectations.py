@@ -12,6 +12,8 @@ import pytest
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 
 PASSWORD = "kodeord-7391"
+#: Settings for a test in which something takes too long.
+QUICK = {"connect_timeout": 0.4, "timeout": 0.4, "data_timeout": 0.4, "completion_timeout": 0.5}
 
 
 @contextlib.contextmanager

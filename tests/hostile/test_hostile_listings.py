@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from expectations import refused
+from expectations import QUICK, refused
 from scripted_server import Conversation, ScriptedServer
 
 from airflow_provider_icsftps.exceptions import (
@@ -18,7 +18,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import _transfer
+from airflow_provider_icsftps.gateway import _download
 
 FILES = {"/out/b.xml": b"22", "/out/a.xml": b"1"}
 GOOD = [("a.xml", 1), ("b.xml", 2)]
@@ -64,6 +64,13 @@ def test_a_list_that_cannot_be_read_gives_way_to_nlst_with_size_and_time(pki, cl
     assert short(entries) == GOOD
     assert [entry.modified.year for entry in entries] == [2026, 2026]
     assert tuple(server.commands.count(command) for command in ("NLST", "SIZE", "MDTM")) == (1, 2, 2)
+
+
+@pytest.mark.parametrize("lacking", [{}, {"MLSD": "502 no"}, {"MLSD": "502 no", "LIST": lines("odd")}], ids=len)
+def test_names_alone_take_one_listing_and_no_question_about_a_file(pki, client, lacking):
+    with ScriptedServer(pki, lacking, files=FILES) as server:
+        assert list(client(server).outbox_names()) == ["a.xml", "b.xml"]
+    assert not {"SIZE", "MDTM"} & set(server.commands)
 
 
 def test_a_missing_folder_is_said(pki, client):
@@ -127,7 +134,7 @@ def test_a_listing_without_end_is_given_up(pki, client):
 
     with (
         ScriptedServer(pki, {"MLSD": endless}) as server,
-        refused(TransferError, server.address, "/out", str(_transfer.MAX_LISTING_BYTES), seconds=8),
+        refused(TransferError, server.address, "/out", str(_download.MAX_LISTING_LINES), seconds=8),
     ):
         client(server).list_outbox()
 
@@ -142,7 +149,7 @@ def test_a_listing_that_stops_in_the_middle_times_out(pki, client):
         ScriptedServer(pki, {"MLSD": stuck}) as server,
         refused(GatewayTimeoutError, server.address, "/out"),
     ):
-        client(server).list_outbox()
+        client(server, **QUICK).list_outbox()
 
 
 # ------------------------------------------------------------ sessions that died in between
@@ -217,7 +224,7 @@ def test_a_new_session_that_dies_is_not_replaced(pki, client):
 
 def test_a_farewell_without_an_answer_is_short(pki, client):
     with ScriptedServer(pki, {"QUIT": lambda talk, _: talk.listen()}) as server:
-        gateway = client(server)
+        gateway = client(server, **QUICK)
         gateway.connect()
         started = time.monotonic()
         gateway.close()

@@ -6,7 +6,7 @@ import contextlib
 import resource
 
 import pytest
-from expectations import refused
+from expectations import QUICK, refused
 from scripted_server import Conversation, ScriptedServer
 
 from airflow_provider_icsftps.exceptions import (
@@ -59,7 +59,7 @@ def test_a_reply_that_drips_for_ever_has_one_time_limit(pki, client, command):
         ScriptedServer(pki, {command: drip}) as server,
         refused(GatewayTimeoutError, server.address, "no answer in time"),
     ):
-        client(server).connect()
+        client(server, **QUICK).connect()
 
 
 @PLACES
@@ -73,7 +73,7 @@ def test_lines_that_drip_for_ever_have_one_time_limit(pki, client, command):
         ScriptedServer(pki, {command: drip}) as server,
         refused(GatewayTimeoutError, server.address),
     ):
-        client(server).connect()
+        client(server, **QUICK).connect()
 
 
 @pytest.mark.parametrize("reply", ["hello", "", "  ", "999 what", "0", "\x1b[2J", "SSH-2.0-OpenSSH_9.2", "æøå"])

@@ -92,6 +92,7 @@ class ThrowawayPki:
         addresses: tuple[str, ...] = ("127.0.0.1", "::1"),
         *,
         expired: bool = False,
+        since: timedelta = -timedelta(days=2),
     ) -> Path:
         """Another server certificate with its key."""
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
@@ -104,6 +105,7 @@ class ThrowawayPki:
             self._root_key,
             usage=ExtendedKeyUsageOID.SERVER_AUTH,
             alternatives=alternatives,
+            since=since,
             until=-timedelta(days=1) if expired else timedelta(days=30),
         )
         return self._file(f"{label}.pem", pem(certificate, key))
@@ -151,6 +153,7 @@ class ThrowawayPki:
         ca: bool = False,
         usage: ObjectIdentifier | None = None,
         alternatives: list[x509.GeneralName] | None = None,
+        since: timedelta = -timedelta(days=2),
         until: timedelta = timedelta(days=30),
     ) -> x509.Certificate:
         now = datetime.now(UTC)
@@ -160,7 +163,7 @@ class ThrowawayPki:
             .issuer_name(issuer)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=2))
+            .not_valid_before(now + since)
             .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

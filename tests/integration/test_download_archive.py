@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,6 +221,51 @@ class TestFiled:
         assert record.name == submission["file_name"]
         assert archive.path(record).read_bytes() == b"<manifest/>"
         assert archive.verify().whole
+
+
+class TestTheOldGateway:
+    """Both gateways stand side by side during a change-over; the old one only gives out files."""
+
+    @pytest.fixture
+    def old(self, identities, tmp_path, monkeypatch):
+        directory = shutil.copytree(identities, tmp_path / "old")
+        with GatewaySimulator(legacy=True, directory=directory) as old:
+            connection = old.connection()
+            connection["extra"] = connection["extra"] | {"read_only": True}
+            monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_LEGACY", json.dumps(connection))
+            yield old
+
+    def test_both_fill_one_archive_and_each_returns_its_own(self, fetch, simulator, old, tmp_path):
+        simulator.put_in_outbox("same.xml", b"new", modified=days_ago(1))
+        for number in range(10):
+            old.put_in_outbox(f"left_{number}.xml", b"old", modified=days_ago(20))
+        old.put_in_outbox("same.xml", b"old", modified=days_ago(20))
+        assert fetch() == ["same"]
+        left = sorted([*(f"left_{number}" for number in range(10)), "same"])
+        assert sorted(fetch(icsftps_conn_id="icsftps_legacy")) == left
+        archive = Archive(str(tmp_path / "archive"))
+        assert len(archive.shelves()) == 2
+        assert archive.verify().whole
+
+    def test_what_breaks_off_goes_on_where_it_was(self, fetch, old, simulator):
+        for number in range(10):
+            old.put_in_outbox(f"left_{number}.xml", b"old" * 1000, modified=days_ago(20))
+        old.faults.drop_after_bytes(100, times=9)
+        fetch(icsftps_conn_id="icsftps_legacy")
+        before = sum(entry.line.startswith("RETR ") for entry in old.transcript)
+        assert len(fetch(icsftps_conn_id="icsftps_legacy")) == 10
+        again = sum(entry.line.startswith("RETR ") for entry in old.transcript) - before
+        assert again < 10
+
+    def test_an_upload_is_refused_before_connecting(self, old, tmp_path):
+        source = tmp_path / "manifest.xml"
+        source.write_bytes(b"<manifest/>")
+        operator = IcsFtpsUploadOperator(
+            task_id="file", source=str(source), service="Manifest", icsftps_conn_id="icsftps_legacy"
+        )
+        with pytest.raises(AirflowFailException, match="ReadOnlyGatewayError"):
+            operator.execute(context())
+        assert old.connections.accepted == 0
 
 
 class TestGaps:

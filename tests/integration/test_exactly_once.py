@@ -236,7 +236,8 @@ class TestBatch:
             upload(paths, outage_timeout=0).execute(given)
         states = [outcome["state"] for outcome in given["ti"].pushed["outcomes"]]
         assert states.count("failed") == 1
-        assert 116 <= states.count("filed") <= 119  # the others bring to its end what they have begun
+        # the others bring to its end what they have begun until the one that broke has said so
+        assert 116 <= states.count("filed") < 180
         submissions = upload(paths).execute(context(try_number=2, store=store))
         assert [s["source"] for s in submissions] == [str(path) for path in paths]
         names = [record.file_name for record in simulator.uploads if record.filed]

@@ -48,13 +48,15 @@ class TestTheTestButton:
         ok, message = IcsFtpsHook(connection).test_connection()
         assert ok
         assert f"as {simulator.default_client.username}; /out holds 1 files" in message
+        assert simulator.uploads == []
 
-    def test_it_tells_what_is_wrong(self, simulator, monkeypatch):
+    def test_it_tells_what_is_wrong_and_who_can_mend_it(self, simulator, monkeypatch):
         values = simulator.connection() | {"password": "planted-secret-1"}
         monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps(values))
         ok, message = IcsFtpsHook("wrong").test_connection()
         assert not ok
-        assert "530" in message
+        assert "refuses the password" in message
+        assert "Who can mend it: you (step: login)" in message
         assert "planted-secret-1" not in message
 
     def test_it_tells_what_is_missing(self, monkeypatch):

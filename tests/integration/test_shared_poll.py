@@ -9,9 +9,11 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError, LoginRefusedError
 from airflow_provider_icsftps.gateway import client as client_module
+from airflow_provider_icsftps.hooks._fields import aread_fields
 from airflow_provider_icsftps.simulator import GatewaySimulator
 from airflow_provider_icsftps.triggers import _outbox, _poll
 from airflow_provider_icsftps.triggers._outbox import outbox_finds
@@ -84,6 +86,35 @@ class TestSharing:
         assert found == [[f"{number}.xml"] for number in range(400)]
         assert 1 <= listings <= intervals + 1
         assert simulator.connections.accepted == simulator.connections.logins == 1
+
+    def test_the_connection_is_read_once_for_those_that_begin_together(self, connection, simulator, monkeypatch):
+        readings = []
+
+        async def counted(conn_id):
+            readings.append(conn_id)
+            return await aread_fields(conn_id)
+
+        monkeypatch.setattr(_outbox, "aread_fields", counted)
+
+        async def run():
+            waits = [waiting(f"{number}.xml") for number in range(100)]
+            for number in range(100):
+                simulator.put_in_outbox(f"{number}.xml", b"1")
+            await asyncio.gather(*waits)
+
+        asyncio.run(run())
+        assert readings == ["icsftps_default"]
+
+    def test_a_reading_that_fails_is_an_error_for_each_alone(self, connection, monkeypatch):
+        monkeypatch.delenv("AIRFLOW_CONN_ICSFTPS_DEFAULT")
+
+        async def run():
+            return await asyncio.gather(waiting(), waiting(), return_exceptions=True)
+
+        one, other = asyncio.run(run())
+        assert isinstance(one, AirflowException)
+        assert isinstance(other, AirflowException)
+        assert one is not other
 
     def test_other_connections_do_not_share(self, connection, simulator, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(simulator.connection()))

@@ -1,141 +1,32 @@
-"""proftpd and vsftpd on free loopback ports: mutual TLS 1.2, session reuse demanded, one user with two folders."""
+"""proftpd, vsftpd and pyftpdlib on free loopback ports: mutual TLS 1.2, session reuse demanded."""
 
 from __future__ import annotations
 
-import contextlib
 import grp
+import json
 import os
-import pwd
 import shutil
-import socket
-import subprocess
+import signal
 import sys
-import tempfile
-import time
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-from processes import end, free_port
-
-sys.path.append(str(Path(__file__).parents[1] / "hostile"))  # the certificates are the same as there
-
+from running_server import INSTALL, PASSWORD, RealServer
 from throwaway_pki import ThrowawayPki
-
-PASSWORD = "kodeord-7391"
-INSTALL = "run tests/interop/install_servers.sh as root"
-
-
-class RealServer:
-    """
-    One server under one folder of its own; use it in a ``with`` block.
-
-    :param pki: for its certificates.
-    :param host: loopback address.
-    :param idle: seconds after which it ends an idle session.
-    :param ports: control port, first and last data port; by default any that are free.
-    """
-
-    name = ""
-    #: Whether it knows MLSD.
-    mlsd = True
-
-    def __init__(
-        self, pki: ThrowawayPki, host: str = "127.0.0.1", idle: int = 300, ports: tuple[int, int, int] | None = None
-    ) -> None:
-        self.pki = pki
-        self.host = host
-        self.idle = idle
-        self.port = ports[0] if ports else free_port(host)
-        self.data_ports = ports[1:] if ports else None
-        self.username = f"CVR_12345678_UI_{pki.username_id}"
-        self.folder = Path(tempfile.mkdtemp(prefix=f"icsftps-{self.name}-"))
-        self.folder.chmod(0o755)  # the server's user must get through
-        self.root = self.folder / "root"
-        # as root: a system account whose home exists, which vsftpd asks for
-        self.account = pwd.getpwnam("daemon") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
-        for each in (self.root, self.root / "Manifest", self.root / "out"):
-            self.give(each, None)
-        self.log = self.folder / "transfers.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @classmethod
-    def missing(cls) -> str:
-        """Say why it cannot be run here, or nothing."""
-        raise NotImplementedError
-
-    def command(self) -> list[str]:
-        """Write what it needs, and return how it is started."""
-        raise NotImplementedError
-
-    def give(self, path: Path, content: bytes | None) -> None:
-        """Lay a file, or a folder (``None``), where the server's user may do with it what it likes."""
-        if content is None:
-            path.mkdir()
-        else:
-            path.write_bytes(content)
-        if os.getuid() == 0:
-            os.chown(path, self.account.pw_uid, self.account.pw_gid)
-
-    def empty(self) -> None:
-        """Leave both folders empty."""
-        for folder in ("Manifest", "out"):
-            for path in (self.root / folder).iterdir():
-                path.unlink()
-
-    def transfers(self) -> list[str]:
-        """The last word on each transfer of a file in the server's own log: ``c`` complete, ``i`` incomplete."""
-        return [line.split()[-1] for line in self.log.read_text().splitlines()] if self.log.exists() else []
-
-    def crypted(self) -> str:
-        """The password as servers keep it."""
-        made = subprocess.run(
-            ["openssl", "passwd", "-5", "-stdin"], input=PASSWORD, capture_output=True, text=True, check=True
-        )
-        return made.stdout.strip()
-
-    def __enter__(self) -> Self:
-        config = self.folder / "openssl.cnf"  # pins a server that has no setting of its own for it to TLS 1.2
-        config.write_text(
-            "openssl_conf = i\n[i]\nssl_conf = s\n[s]\nsystem_default = d\n"
-            "[d]\nMinProtocol = TLSv1.2\nMaxProtocol = TLSv1.2\n"
-        )
-        with (self.folder / "output").open("wb") as output:
-            self._process = subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OPENSSL_CONF": str(config)},
-                start_new_session=True,
-            )
-        try:
-            self._wait_for_greeting(self._process)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            end(self._process, 2)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _wait_for_greeting(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 10
-        while process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1) as sock:
-                sock.settimeout(5)
-                if sock.recv(3) == b"220":
-                    return
-            time.sleep(0.005)
-        output = (self.folder / "output").read_text(errors="replace")
-        raise AssertionError(f"{self.name} does not start: {output[-2000:]}")
 
 
 class Proftpd(RealServer):
-    """proftpd, as whoever starts it."""
+    """
+    proftpd, as whoever starts it.
+
+    :param directives: more lines for its configuration.
+    """
 
     name = "proftpd"
+
+    def __init__(self, pki: ThrowawayPki, *args: Any, directives: str = "", **more: Any) -> None:
+        super().__init__(pki, *args, **more)
+        self.directives = directives
 
     @classmethod
     def missing(cls) -> str:
@@ -192,6 +83,8 @@ TLSRSACertificateFile {server_key}
 TLSRSACertificateKeyFile {server_key}
 TLSCACertificateFile {self.pki.ca_file}
 TLSVerifyClient on
+{self.directives}
+{f"MasqueradeAddress {self.advertised}" if self.advertised else ""}
 {f"PassivePorts {self.data_ports[0]} {self.data_ports[1]}" if self.data_ports else ""}
 """)
         return ["proftpd", "-n", "-q", "-c", str(config)]
@@ -275,9 +168,58 @@ ssl_request_cert=YES
 require_cert=YES
 validate_cert=YES
 require_ssl_reuse=YES
+{f"pasv_address={self.advertised}" if self.advertised else ""}
 {f"pasv_min_port={self.data_ports[0]}" if self.data_ports else ""}
 {f"pasv_max_port={self.data_ports[1]}" if self.data_ports else ""}
 """)
         program = self.program()
         assert program is not None
         return [program, str(config)]
+
+
+class Pyftpdlib(RealServer):
+    """
+    pyftpdlib, as whoever starts it.
+
+    :param rude: end data connections without close_notify, as some servers do.
+    :param lifetime: seconds for which it knows a TLS session.
+    """
+
+    name = "pyftpdlib"
+    gullible = True
+
+    def __init__(self, pki: ThrowawayPki, *args: Any, rude: bool = False, lifetime: int = 7200, **more: Any) -> None:
+        super().__init__(pki, *args, **more)
+        self.rude = rude
+        self.lifetime = lifetime
+
+    @classmethod
+    def missing(cls) -> str:
+        return ""  # it comes with the simulator
+
+    def command(self) -> list[str]:
+        told = {
+            "host": self.host,
+            "port": self.port,
+            "root": str(self.root),
+            "log": str(self.log),
+            "idle": self.idle,
+            "data_ports": self.data_ports,
+            "advertised": self.advertised,
+            "username": self.username,
+            "password": PASSWORD,
+            "certificate": str(self.pki.server_file),
+            "ca": str(self.pki.ca_file),
+            "rude": self.rude,
+            "lifetime": self.lifetime,
+        }
+        config = self.folder / "pyftpdlib.json"
+        config.write_text(json.dumps(told))
+        return [sys.executable, "-W", "ignore", str(Path(__file__).with_name("pyftpdlib_server.py")), str(config)]
+
+    def forget_sessions(self) -> None:
+        """Have it forget all TLS sessions."""
+        self.send_signal(signal.SIGUSR1)
+
+
+KINDS = (Proftpd, Vsftpd, Pyftpdlib)

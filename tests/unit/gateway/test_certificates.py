@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import base64
 import ssl
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import ANY
 
 import certificate_factory as factory
 import pytest
@@ -327,6 +330,48 @@ class TestChain:
         leaf = factory.identity(factory.oces3_subject(), first)
         circle = Identity(leaf.certificate, leaf.key, (second, first.certificate))
         assert circle.client_certificate.chain == (first.certificate, second)
+
+
+class TestDamage:
+    """``cryptography`` reads lazily, so that damage shows late; here it shows when the certificate is read."""
+
+    @staticmethod
+    def damaged(certificate, part: bytes, other: bytes) -> bytes:
+        data = certificate.public_bytes(serialization.Encoding.DER)
+        assert part in data
+        body = base64.encodebytes(data.replace(part, other))
+        return b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n"
+
+    @pytest.mark.parametrize(
+        ("part", "other"),
+        [
+            pytest.param(b"Toldsystem", b"\xffoldsystem", id="subject"),
+            pytest.param(b"udstedende", b"\xffdstedende", id="issuer"),
+            pytest.param(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x12", id="version"),
+            pytest.param(b"440101000000Z", b"449901000000Z", id="time"),
+        ],
+    )
+    def test_of_a_certificate_is_told(self, part, other):
+        identity = factory.oces3()
+        pem = identity.key_pem() + self.damaged(identity.certificate, part, other)
+        assert refusal(ClientCertificate.from_pem, pem)[0] in {"unreadable", "no_certificate"}
+
+    def test_of_its_issuing_ca_is_told(self):
+        identity = factory.oces3()
+        issuing = self.damaged(identity.authorities[0], b"rod-CA", b"\xffod-CA")
+        pem = identity.key_pem() + certificates_pem(identity.certificate) + issuing
+        assert refusal(ClientCertificate.from_pem, pem) == ("unreadable", ANY)
+
+    def test_of_somebody_elses_ca_does_not_matter(self):
+        identity = factory.oces3()
+        foreign = self.damaged(factory.oces2().authorities[0], b"TRUST2408 OCES CA", b"\xffRUST2408 OCES CA")
+        read = ClientCertificate.from_pem(identity.pem() + foreign)
+        assert read.username == identity.client_certificate.username
+
+    def test_a_text_of_many_beginnings_is_searched_once(self):
+        started = time.monotonic()
+        refusal(ClientCertificate.from_pem, b"-----BEGIN PRIVATE KEY-----" * 40_000)
+        assert time.monotonic() - started < 2
 
 
 class TestValidity:

@@ -104,6 +104,12 @@ class TestMlsd:
         assert record.getMessage().startswith("Left out of the listing: Name from the gateway ")
         assert record.getMessage().isprintable()
 
+    def test_of_very_many_hostile_names_some_are_told_and_the_rest_is_counted(self, caplog):
+        with caplog.at_level(logging.WARNING, LOGGER):
+            assert parse_mlsd([f"type=file; ../{n}" for n in range(1000)]) == []
+        assert len(caplog.records) == 21
+        assert caplog.records[-1].getMessage() == "Left out of the listing: 980 more names that cannot be used here"
+
     @given(st.lists(ANY_LINE, max_size=4))
     def test_lines_of_any_kind_are_read_or_refused(self, lines):
         try:

@@ -245,6 +245,12 @@ class TestChecks:
     def test_a_servers_name_may_hold_blanks_and_letters_of_any_kind(self, name):
         assert check_server_name(name) == name
 
+    def test_a_servers_name_of_any_length_is_refused_in_one_short_line(self):
+        assert check_server_name("a" * 255) == "a" * 255
+        with pytest.raises(InvalidNameError, match="has 1000000 characters; 255 is the most") as caught:
+            check_server_name("a" * 1_000_000)
+        assert len(str(caught.value)) < 200
+
     @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))
     def test_a_servers_name_is_kept_or_refused(self, name):
         try:

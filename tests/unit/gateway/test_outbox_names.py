@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,6 +135,15 @@ class TestOutboxNames:
         names = OutboxNames(iter(["b.xml", "a.xml", "a.xml"]))
         assert (len(names), sorted(names), "a.xml" in names, "c.xml" in names) == (2, ["a.xml", "b.xml"], True, False)
         assert names == {"a.xml", "b.xml"}
+
+    @given(st.lists(ALIKE, max_size=12), st.lists(st.sampled_from(["a", "_1", "*", "?", "[_.]", "[!a]"]), max_size=4))
+    def test_the_quick_way_to_a_pattern_finds_what_the_slow_way_finds(self, names, parts):
+        pattern = "".join(parts)
+        assert OutboxNames(names).matching(pattern) == sorted(n for n in set(names) if fnmatchcase(n, pattern))
+
+    @given(st.lists(ALIKE, max_size=12), ALIKE)
+    def test_it_holds_what_it_was_given_and_no_more(self, names, name):
+        assert (name in OutboxNames(names)) == (name in names)
 
     def test_what_matches_a_pattern_comes_in_order_and_case_counts(self):
         names = OutboxNames(["b.xml", "a.xml", "C.XML", "d.txt", "e[1].xml"])

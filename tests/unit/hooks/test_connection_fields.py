@@ -174,7 +174,7 @@ class TestCertificate:
         ("extra", "reason", "text"),
         [
             pytest.param({"private_key_p12": "ikke base64!"}, "unreadable", "private_key_p12 is no base64", id="text"),
-            pytest.param({"private_key_p12": "MIIabc"}, "unreadable", "is no base64 text", id="cut base64"),
+            pytest.param({"private_key_p12": "MIIabc"}, "unreadable", "private_key_p12 is cut: 3 of", id="cut base64"),
             pytest.param({"private_key_p12": "ærø="}, "unreadable", "is no base64 text", id="Danish"),
             pytest.param({"private_key_p12": "SGVqIHZlcmRlbg=="}, "unreadable", "no PKCS#12", id="junk in base64"),
             pytest.param({"private_key_p12": {"a": 1}}, "unreadable", "is no base64 text", id="an object"),

@@ -1,0 +1,158 @@
+"""The diagnosis: each fault is told from all others, by its own sentence, in time; and a good gateway is found good."""
+
+from __future__ import annotations
+
+import json
+import string
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from expectations import PASSWORD
+from faulty_gateways import PROVOCATIONS, SECONDS, World, late
+from scripted_server import Conversation, ScriptedServer
+from throwaway_pki import PASSPHRASE
+
+from airflow_provider_icsftps.gateway.diagnosis import State, diagnose
+from airflow_provider_icsftps.gateway.faults import FAULTS, STEPS, Mender
+from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE
+
+
+@pytest.fixture
+def world(pki, strangers, simulator, settings, monkeypatch) -> World:
+    return World(pki, strangers, simulator, settings, monkeypatch)
+
+
+# ------------------------------------------------------------ faults
+
+
+def test_every_fault_is_provoked():
+    assert set(FAULTS) == set(PROVOCATIONS)
+
+
+@pytest.mark.parametrize("key", PROVOCATIONS)
+def test_a_fault_is_recognised_and_told_in_its_own_sentence(world, key):
+    began = time.monotonic()
+    diagnosis = PROVOCATIONS[key](world)
+    took = time.monotonic() - began
+    failure = diagnosis.failure
+    assert failure is not None, diagnosis
+    assert failure.fault == key, failure
+    fault = FAULTS[key]
+    assert fault.step in {failure.name, ""}
+    assert failure.who == fault.mender.value
+    words = [word for word, *_ in string.Formatter().parse(fault.sentence) if word.strip()]
+    assert [word for word in words if word.rstrip(". ") not in failure.sentence] == []
+    assert "{" not in failure.sentence
+    assert took < SECONDS + 2
+    for secret in (PASSWORD, PASSPHRASE, world.simulator.default_client.password, "not this one"):
+        assert secret not in json.dumps(diagnosis.to_data())
+
+
+@pytest.mark.parametrize("key", ["port_closed", "wrong_password", "no_outbox"])
+def test_nothing_is_done_after_the_first_fault(world, key):
+    diagnosis = PROVOCATIONS[key](world)
+    states = [step.state for step in diagnosis.steps]
+    failed = states.index(State.FAILED)
+    assert State.FAILED not in states[:failed]
+    assert set(states[failed + 1 :]) == {State.SKIPPED}
+    assert tuple(step.name for step in diagnosis.steps) == STEPS
+
+
+def test_a_wrong_password_is_sent_once(world):
+    assert world.simulated(password="not this one").failure.fault == "wrong_password"
+    assert len([entry for entry in world.simulator.transcript if entry.line.startswith("PASS")]) == 1
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'x' * 70}.example", "no blanks"])
+def test_what_could_never_be_a_host_is_an_unknown_host(world, host):
+    assert world.of(world.settings(6381, host=host)).failure.fault == "host_unknown"
+
+
+def test_sentences_differ_and_name_who_can_mend_it():
+    sentences = [fault.sentence for fault in FAULTS.values()]
+    assert len(set(sentences)) == len(sentences) > 20
+    assert {fault.mender for fault in FAULTS.values()} == set(Mender)
+    assert {fault.step for fault in FAULTS.values()} <= {*STEPS, ""}
+
+
+# ------------------------------------------------------------ time
+
+
+def test_a_server_that_drips_everything_does_not_hold_the_check(world):
+    """Each reply and each byte of a listing comes in time, and still all of it takes no longer than it may."""
+
+    def drip(reply: str):
+        def slowly(talk: Conversation, _: str) -> None:
+            for byte in f"{reply}\r\n".encode():
+                time.sleep(0.03)
+                talk.control.sendall(bytes([byte]))
+
+        return slowly
+
+    def listing(talk: Conversation, _: str) -> None:
+        talk.say("150 here it comes")
+        data = talk.accept_data()
+        for _ in range(400):
+            data.sendall(b"x")
+            time.sleep(0.05)
+
+    replies = {"CONNECT": drip("220 ready"), "USER": drip("331 go on"), "PASS": drip("230 welcome"), "NLST": listing}
+    began = time.monotonic()
+    diagnosis = world.scripted(replies, seconds=2.0)
+    assert diagnosis.failure.fault == "too_slow"
+    assert 1.9 < time.monotonic() - began < 2.6
+
+
+@pytest.mark.slow
+def test_ten_seconds_are_not_exceeded_by_the_default(world):
+    replies = {"USER": "331 go on", "PASS": "230 welcome", "PBSZ": "200 fine", "PROT": "200 fine", "TYPE": "200 fine"}
+    answers = {command: late(reply, 2.5) for command, reply in replies.items()}
+    began = time.monotonic()
+    with ScriptedServer(world.pki, answers) as server:
+        settings = world.settings(server, connect_timeout=15, timeout=30, data_timeout=60)
+        diagnosis = diagnose(lambda: settings)
+        assert time.monotonic() - began < 10
+    assert diagnosis.failure.fault == "too_slow"
+
+
+# ------------------------------------------------------------ a good gateway
+
+
+def test_a_good_gateway_is_found_good_and_gets_nothing(world):
+    world.simulator.put_in_outbox("letter.xml", b"<letter/>")
+    diagnosis = world.simulated(services=["Manifest"])
+    assert diagnosis.ok, diagnosis.message
+    states = {step.name: step.state for step in diagnosis.steps}
+    assert {name for name, state in states.items() if state is not State.OK} == {"heartbeat"}
+    assert "/out holds 1 files" in diagnosis.message
+    assert "Service folders: FTPSGW.Heartbeat, Manifest" in diagnosis.message
+    assert world.simulator.uploads == []
+    assert world.simulator.connections.logins == 1
+    assert not [entry for entry in world.simulator.transcript if "STOR" in entry.line]
+
+
+def test_a_ping_is_sent_when_it_is_asked_for(world):
+    assert world.simulated(heartbeat=True).ok
+    (ping,) = world.simulator.uploads
+    assert (ping.service, ping.filed) == (HEARTBEAT_SERVICE, True)
+
+
+def test_steps_are_told_as_they_come(world):
+    told = []
+    diagnosis = diagnose(world.simulator.settings, tell=told.append)
+    assert tuple(told) == diagnosis.steps
+
+
+def test_a_root_folder_that_may_not_be_listed_is_no_fault(world):
+    diagnosis = world.scripted({"NLST": "550 not here"}, services=["Manifest"])
+    assert diagnosis.ok, diagnosis.message
+    (step,) = [step for step in diagnosis.steps if step.name == "data connection"]
+    assert step.state is State.SKIPPED
+
+
+def test_a_gateway_that_tells_danish_time_is_not_taken_for_a_wrong_clock(world):
+    world.simulator.put_in_outbox("a.xml", b"1", modified=datetime.now(UTC) + timedelta(hours=1))
+    diagnosis = world.simulated()
+    assert diagnosis.ok
+    assert "Danish" in diagnosis.steps[-1].sentence

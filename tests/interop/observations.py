@@ -1,0 +1,24 @@
+"""What a client counted, and what a server's own log says."""
+
+from __future__ import annotations
+
+import time
+
+from running_server import RealServer
+
+from airflow_provider_icsftps.gateway import GatewayClient
+
+
+def connections(gateway: GatewayClient) -> tuple[int, int]:
+    """Data connections over the present session, and how many of them resumed it."""
+    session = gateway._session
+    assert session is not None
+    return session.data_connections, session.resumed
+
+
+def last_transfer(server: RealServer, known: int) -> str:
+    """What the server's log says about the transfer after the ones known, given a moment to say it."""
+    deadline = time.monotonic() + 3
+    while len(server.transfers()) <= known and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return server.transfers()[-1]
