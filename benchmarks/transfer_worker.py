@@ -147,6 +147,8 @@ def perform(client: Ours | Pycurl | FtpsHook | Program, work: Work) -> Cost:
             cost = _measured([partial(client.batch, steps)])  # it logs in again
             cost = replace(cost, wall=cost.wall - started.wall, cpu=cost.cpu - started.cpu, fastest=0.0)
         else:
+            if work.kind in {"names", "facts"}:
+                steps[0]()  # a session that lists again knows by then which commands the server has
             cost = _measured(steps)
         if isinstance(client, Ours):
             connections, resumed = client.resumed()
