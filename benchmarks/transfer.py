@@ -221,7 +221,7 @@ def costs_table(rows: Sequence[Row]) -> Table:
 
 
 def _megabytes(value: float | None) -> str:
-    return f"{value / 1e6:.1f}" if value is not None else ""
+    return f"{value / 1e6:.1f}" if value else ""
 
 
 def goals_table(reached: Sequence[Goal]) -> Table:
