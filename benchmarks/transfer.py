@@ -36,6 +36,7 @@ from transfer_link import Link
 from transfer_servers import BenchProftpd, EmbeddedGateway, Server, ThrowawayPki, missing_servers, real_servers
 from transfer_worker import Work
 
+PARTS = ("link", "loopback", "batch")
 _ALL = ("ours", "pycurl", "lftp", "FTPSHook")
 _QUICK = ("ours", "pycurl")
 _OURS = ("ours",)
@@ -98,12 +99,13 @@ def loopback_cases(quick: bool) -> list[Case]:
     ]
 
 
-def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
+def run(quick: bool, rounds: int, parts: Sequence[str], console: Console) -> dict[str, Any]:
     """
-    Measure everything that can be measured here.
+    Measure what can be measured here.
 
     :param quick: only a little of it.
     :param rounds: in which the clients take turns.
+    :param parts: some of :data:`PARTS`.
     :param console: where progress and tables appear.
     :return: JSON-able.
     """
@@ -119,16 +121,16 @@ def run(quick: bool, rounds: int, console: Console) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="icsftps-pki-"))
     try:
         pki = ThrowawayPki(folder)
-        if reason := Link.missing():
+        if "link" in parts and (reason := Link.missing()):
             skipped.append(reason)
-        else:
+        elif "link" in parts:
             rows += over_link(pki, quick, rounds, tell)
-        for server in real_servers(pki):
+        for server in real_servers(pki) if "loopback" in parts else []:
             with server:
                 rows += measure_at(server, loopback_cases(quick), rounds, tell, 1_000 if quick else 10_000)
                 if isinstance(server, BenchProftpd):
                     commands[server.name] = commands_of_an_upload(server)
-        batch = None if quick or "proftpd" not in {row.server for row in rows} else compare_batch(pki, tell)
+        batch = compare_batch(pki, tell) if "batch" in parts and not BenchProftpd.missing() else None
     finally:
         shutil.rmtree(folder)
     reached = list(goals(rows))
@@ -253,12 +255,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a little of it, in less than a minute")
     parser.add_argument("--rounds", type=int, default=0, help="in which the clients take turns; by default 3, quick: 1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--only", choices=PARTS, help="a part of it; by default all, quick: all but the batch")
     given = parser.parse_args()
+    parts = [given.only] if given.only else PARTS[:2] if given.quick else PARTS
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and folders go in any case
     with in_memory(), tempfile.TemporaryDirectory(prefix="icsftps-airflow-") as home:
         os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         console = Console(width=None if os.isatty(1) else 160)
-        figures = run(given.quick, given.rounds or (1 if given.quick else 3), console)
+        figures = run(given.quick, given.rounds or (1 if given.quick else 3), parts, console)
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
