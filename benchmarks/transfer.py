@@ -1,5 +1,5 @@
 """
-What transfers cost: ``python benchmarks/transfer.py [--quick] [--json FILE]``, about 10 minutes.
+What transfers cost: ``python benchmarks/transfer.py [--quick] [--json FILE]``, about 15 minutes.
 
 This package's client beside libcurl (pycurl, tuned), lftp, curl and Airflow's FTPSHook, at proftpd and vsftpd, over
 a link with a round-trip time and on loopback. Each client is a process of its own; in a round they take turns, and a
@@ -134,8 +134,9 @@ def run(quick: bool, rounds: int, parts: Sequence[str], console: Console) -> dic
     finally:
         shutil.rmtree(folder)
     reached = list(goals(rows))
-    console.print(costs_table(rows))
-    console.print(goals_table(reached))
+    if rows:
+        console.print(costs_table(rows))
+        console.print(goals_table(reached))
     if batch is not None:
         console.print(batch.text())
     for reason in skipped:
