@@ -34,7 +34,8 @@ SEED ?= 1
 chaos: $(READY) ## Break N=500 filings at random places (SEED=1), and count what was filed twice or lost
 	@$(BIN)/python -W ignore tests/chaos/long_run.py $(N) $(SEED)
 
-bench: $(READY) ## Measure waits and downloads against the usual ways; half an hour
+bench: $(READY) ## Measure waits and transfers against the usual ways; about an hour
+	@$(BIN)/python benchmarks/transfer.py
 	@$(BIN)/python benchmarks/waiting.py
 	@$(BIN)/python benchmarks/outbox.py
 
