@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the FTP servers that tests/interop talks to, on Debian and Ubuntu. Needs root; may be run again.
+# Installs the FTP servers that tests/interop talks to, the clients that talk to the simulator, and what makes a link
+# with a round-trip time, on Debian and Ubuntu. Needs root; may be run again.
 #
 # Debian's FTP servers conflict as packages: proftpd is installed, vsftpd is unpacked beside it.
 #   VSFTPD_FOLDER   where vsftpd goes; by default the project's own cache, where the tests look for it
@@ -17,7 +18,7 @@ installed() {
 }
 
 missing=
-for package in proftpd-core proftpd-mod-crypto libpam-pwdfile libwrap0; do
+for package in proftpd-core proftpd-mod-crypto libpam-pwdfile libwrap0 curl iproute2 lftp; do
     installed "$package" || missing="$missing $package"
 done
 if [ -n "$missing" ] || [ ! -x "$folder/usr/sbin/vsftpd" ]; then
