@@ -9,7 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selenium import webdriver
-from selenium.common import ElementClickInterceptedException, NoSuchElementException, StaleElementReferenceException
+from selenium.common import (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -166,9 +171,10 @@ class Browser:
         """
         for _ in range(_TRIES):
             self.driver.get(f"{base}/connections")
-            self.press("Test Connection")
-            # it goes after five seconds, which is too soon for a busy machine
-            with suppress(LookupError, NoSuchElementException, StaleElementReferenceException):
+            # the button may not come to life on a page that was loaded too early, and the notice goes after five
+            # seconds, which is too soon for a busy machine
+            with suppress(LookupError, NoSuchElementException, StaleElementReferenceException, TimeoutException):
+                self.press("Test Connection")
                 notice = self.at_rest(_NOTICE)
                 self.picture(picture, self.find("body") if page else notice)
                 parts = [notice.find_element(By.CSS_SELECTOR, f"[data-part={part}]") for part in _PARTS]
