@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import astuple, dataclass, field
+from functools import cached_property
 from typing import Any
 
 #: Everything that a connection's extra may hold. Names of what is secret hold a word that Airflow masks.
@@ -56,7 +57,7 @@ class ConnectionFields:
     password: str | None = field(default=None, repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A text that is the same for the same fields, secrets included, and tells nothing of them."""
         return hashlib.sha256(json.dumps(astuple(self), sort_keys=True, default=str).encode()).hexdigest()

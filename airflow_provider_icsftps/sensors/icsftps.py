@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ class _OutboxSensor(BaseSensorOperator):
         self._read: set[str] = set()
 
     @abstractmethod
-    def answer(self, gateway: GatewayClient, names: Collection[str]) -> Any:
+    def answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
         """Return what a listing means, ``None`` for "not yet"."""
 
     @abstractmethod
@@ -84,7 +84,7 @@ class _OutboxSensor(BaseSensorOperator):
         if names is None:
             raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-            answer = self.answer(gateway, names)
+            answer = self.answer(gateway, OutboxNames(names))
         if answer is None:
             return self._defer(event["deadline"])
         return answer
@@ -158,7 +158,7 @@ class IcsFtpsResponseSensor(_OutboxSensor):
     def _goal(self) -> Goal:
         return Goal(self.until, self.responses, self.response_pattern)
 
-    def answer(self, gateway: GatewayClient, names: Collection[str]) -> Any:
+    def answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
         """Return what the status files say once all are there."""
         answers = conclude(gateway, self._submissions(), self._goal(), names, self._read)
         if answers is None:
@@ -196,9 +196,9 @@ class IcsFtpsOutboxSensor(_OutboxSensor):
         super().__init__(**kwargs)
         self.pattern = pattern
 
-    def answer(self, gateway: GatewayClient, names: Collection[str]) -> list[str] | None:
+    def answer(self, gateway: GatewayClient, names: OutboxNames) -> list[str] | None:
         """Return the names that match."""
-        return OutboxNames(names).matching(self.pattern) or None
+        return names.matching(self.pattern) or None
 
     def trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
         """Return the trigger that waits for the same."""
