@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test chaos bench fuzz pictures lint format clean
+.PHONY: help demo playground test coverage chaos bench fuzz pictures lint format clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -29,6 +29,12 @@ playground: $(READY) ## The same with Airflow's UI on loopback, until Ctrl-C
 test: $(READY) ## Run all tests
 	@$(BIN)/python -m pytest
 
+CORE_TESTS ?= tests/unit tests/integration tests/hostile
+coverage: $(READY) ## Run the tests of the core, and show what they leave out of it
+	@mkdir -p .coverage
+	@$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
+	@$(BIN)/coverage report
+
 N ?= 500
 SEED ?= 1
 chaos: $(READY) ## Break N=500 filings at random places (SEED=1), and count what was filed twice or lost
@@ -47,15 +53,16 @@ fuzz: $(READY) ## Fuzz all that reads bytes from outside for SECONDS=3600
 pictures: $(READY) ## Take the pictures in the pages anew, of a real Airflow in Chromium
 	@ICSFTPS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/system/test_pictures.py
 
-lint: $(READY) ## ruff, mypy strict, import-linter
+lint: $(READY) ## ruff, mypy strict, import-linter, codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/codespell
 
 format: $(READY) ## Put the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
