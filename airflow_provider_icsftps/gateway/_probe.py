@@ -65,12 +65,12 @@ def server_hello(session: FtpsSession, *, ask_first: bool) -> Hello:
 
 
 def _answer(probe: FtpsSession) -> bytes:
-    if probe.sock is None:
-        return b""
-    probe.sock.settimeout(probe.within(_SECONDS))
-    probe.sock.sendall(_client_hello())
+    """Return the first bytes that the server says, fewer when it closes."""
+    sock = probe.control
+    sock.settimeout(probe.within(_SECONDS))
+    sock.sendall(_client_hello())
     answer = b""
-    while len(answer) < 11 and (received := probe.sock.recv(11 - len(answer))):
+    while len(answer) < 11 and (received := sock.recv(11 - len(answer))):
         answer += received
     return answer
 

@@ -58,7 +58,7 @@ def keep_alive(sock: socket.socket) -> None:
     """Keep NAT and firewalls from forgetting the control connection during long transfers and waits."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):  # not on every system
+        if hasattr(socket, option):  # pragma: no branch - not on every system
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 

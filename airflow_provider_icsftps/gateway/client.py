@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,6 +19,7 @@ from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway._looking import list_folder, list_names, size_of, time_of
+from airflow_provider_icsftps.gateway._ping import PING, ping_name
 from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
@@ -34,14 +34,6 @@ T = TypeVar("T")
 #: Seconds after which a session is opened anew, or earlier where the server says so: servers forget TLS sessions after
 #: one or two hours, and one that demands that data connections resume them would refuse from then on.
 SESSION_LIFETIME = 3000.0
-
-#: What a ping holds: one empty element.
-PING = b'<?xml version="1.0" encoding="UTF-8"?>\n<ping/>\n'
-
-
-def ping_name() -> str:
-    """Make a name for a ping: by chance, because a ping files nothing."""
-    return f"ping{uuid.uuid4().hex}.xml"
 
 
 class GatewayClient:
@@ -104,27 +96,25 @@ class GatewayClient:
     def _open_session(self) -> FtpsSession:
         if self._refused is not None:
             raise self._refused  # accounts lock after repeated wrong passwords
-        if self._session is None or not self.is_open:
+        session = self._session
+        if session is None or not self.is_open:
             self.close()
-            self._log_in()
-        if self._session is None:
-            raise AssertionError("a login that did not fail gives a session")
-        return self._session
+            session = self._log_in()
+        return session
 
-    def _log_in(self) -> None:
+    def _log_in(self) -> FtpsSession:
         self.settings.certificate.check_validity()
         session = self._session = FtpsSession(self.settings)
         try:
             session.open()
-        except LoginRefusedError as error:
-            self._refused = error
-            session.close()
-            raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, LoginRefusedError):
+                self._refused = error
             session.close()
             raise
         self._opened = time.monotonic()
         log_end(self.settings.certificate)
+        return session
 
     def _is_aged(self, session: FtpsSession) -> bool:
         return time.monotonic() - self._opened > SESSION_LIFETIME or not session.can_resume

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, IcsFtpsError
 from airflow_provider_icsftps.gateway._door import Door, FleetCancelledError, Member, NoSeatError
@@ -67,10 +67,10 @@ class Fleet:
         if self.sessions < 1:
             raise ConfigurationError(f"sessions is {self.sessions}; there must be one at least")
         self.door = Door()
-        self._members: list[Member] = []
         self._lock = threading.Lock()
+        self._members: set[Member] = set()
         self._kept: Member | None = None
-        self._threads: list[threading.Thread] = []
+        self._crews: set[_Crew[Any, Any]] = set()
 
     def __enter__(self) -> Self:
         """Do nothing yet: sessions are opened when there is work."""
@@ -85,18 +85,20 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        """Wait for what is under way, then log out and close."""
-        self.join()
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        """
+        Log out and close every session; no thread is left.
 
-    def join(self) -> None:
-        """Wait for every thread."""
-        for thread in self._threads:
-            if thread.ident is not None:  # else the system had no thread to give
-                thread.join()
-        self._threads.clear()
+        A run whose results were not all taken is cancelled: nobody would end it otherwise.
+        """
+        if self._crews or self._members - {self._kept}:
+            self.cancel()
+        for crew in list(self._crews):
+            crew.dismiss()
+        with self._lock:
+            members, self._members, self._kept = self._members, set(), None
+        for member in members:
+            self.door.leave(member)  # else the next one to be refused would be taken for one too many
+            member.close()
 
     def cancel(self) -> None:
         """Break off what is under way, for good; also from another thread or a signal handler. Does not wait."""
@@ -124,12 +126,14 @@ class Fleet:
         Do some work for each item, and yield what became of each, in their order.
 
         With one session, or for one item, everything happens in the caller's thread. An iteration that is left early
-        cancels the fleet.
+        cancels the fleet, and so does closing the fleet in the middle of one.
 
         :param work: called with a session and an item. It may be called again for an item, with another session, when
             its own was lost and the gateway takes no new one: what it began must be something it can begin again.
         :param items: taken as they are needed.
         :param look_ahead: items that are handed out before the first of them is done, 1 at least.
+        :return: an iterator; :attr:`Done.error` is what :class:`IcsFtpsError` the work raised.
+        :raises FleetCancelledError: when the fleet is cancelled before the last result.
         :raises Exception: what the work raises beside :class:`IcsFtpsError`; then the fleet is cancelled.
         """
         upcoming = iter(items)
@@ -138,6 +142,7 @@ class Fleet:
             yield from self._run_here(work, chain(first, upcoming))
             return
         crew = _Crew(self, work)
+        self._crews.add(crew)
         try:
             yield from crew.results(chain(first, upcoming), max(1, look_ahead))
         except BaseException:
@@ -145,6 +150,7 @@ class Fleet:
             raise
         finally:
             crew.dismiss()
+            self._crews.discard(crew)
 
     def _run_here(self, work: Callable[[GatewayClient, T], R], items: Iterable[T]) -> Iterator[Done[T, R]]:
         member = self._take()
@@ -157,19 +163,13 @@ class Fleet:
         finally:
             self._give_back(member)
 
-    def _start(self, target: Callable[[], None]) -> None:
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=context.run, args=(target,), name=f"icsftps-session-{len(self._threads) + 1}")
-        self._threads.append(thread)
-        thread.start()
-
     def _take(self) -> Member:
         """Return a client to work with: the one that is kept, or a new one."""
         with self._lock:
             member, self._kept = self._kept, None
             if member is None:
                 member = Member(self.settings, self.door)
-                self._members.append(member)
+                self._members.add(member)
             return member
 
     def _give_back(self, member: Member) -> None:
@@ -178,7 +178,7 @@ class Fleet:
             if self._kept is None and member.is_open and not self.door.is_closed:
                 self._kept = member
                 return
-            self._members.remove(member)
+            self._members.discard(member)  # it is not there when the fleet was closed meanwhile
         self.door.leave(member)
         member.close()
 
@@ -189,6 +189,7 @@ class _Crew(Generic[T, R]):
     def __init__(self, fleet: Fleet, work: Callable[[GatewayClient, T], R]) -> None:
         self._fleet = fleet
         self._work = work
+        self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._todo: deque[tuple[int, T]] = deque()
         self._done: dict[int, Done[T, R]] = {}
@@ -201,7 +202,7 @@ class _Crew(Generic[T, R]):
     def results(self, items: Iterator[T], look_ahead: int) -> Iterator[Done[T, R]]:
         """Hand items out and yield what became of them, in their order."""
         handed_out = 0
-        for number in count():
+        for number in count():  # pragma: no branch - it has no end
             for item in islice(items, max(0, number + look_ahead - handed_out)):
                 with self._changed:
                     self._todo.append((handed_out, item))
@@ -226,7 +227,8 @@ class _Crew(Generic[T, R]):
             self._dismissed = True
             self._todo.clear()
             self._changed.notify_all()
-        self._fleet.join()
+        for thread in self._threads:
+            thread.join()
 
     def _man(self) -> None:
         """Start a thread if there is work for it: the first, or one more when all others are in and busy."""
@@ -236,7 +238,13 @@ class _Crew(Generic[T, R]):
         if first or (self._fleet.door.has_let_in and not self._fleet.door.is_full):
             self._at_work += 1
             self._joining = not first
-            self._fleet._start(partial(self._serve, first=first))
+            self._start(partial(self._serve, first=first))
+
+    def _start(self, target: Callable[[], None]) -> None:
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(target,), name=f"icsftps-session-{len(self._threads) + 1}")
+        thread.start()
+        self._threads.append(thread)
 
     def _serve(self, *, first: bool) -> None:
         """What one thread does."""
