@@ -16,6 +16,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayTimeoutError,
     GatewayUnavailableError,
+    LoginRefusedError,
     TransferError,
 )
 from airflow_provider_icsftps.gateway import _download
@@ -71,6 +72,14 @@ def test_names_alone_take_one_listing_and_no_question_about_a_file(pki, client, 
     with ScriptedServer(pki, lacking, files=FILES) as server:
         assert list(client(server).outbox_names()) == ["a.xml", "b.xml"]
     assert not {"SIZE", "MDTM"} & set(server.commands)
+
+
+@pytest.mark.parametrize("command", ["SIZE", "MDTM"])
+def test_a_login_that_is_over_is_not_taken_for_a_file_that_is_not_there(pki, client, command):
+    with ScriptedServer(pki, {command: "530 Please log in."}, files=FILES) as server:
+        gateway = client(server)
+        with refused(LoginRefusedError, server.address, "530 Please log in."):
+            gateway.look_at("a.xml")
 
 
 def test_a_missing_folder_is_said(pki, client):
@@ -240,3 +249,22 @@ def test_a_deletion_is_not_repeated(pki, client):
         with refused(GatewayUnavailableError, server.address, "a.xml"):
             gateway.delete("a.xml")
     assert server.commands.count("DELE") == 1
+
+
+@pytest.mark.parametrize(("reply", "removed"), [("250 gone", True), ("550 no", False), ("502 not here", False)])
+def test_a_cut_copy_is_removed_if_the_gateway_lets_us(pki, client, reply, removed):
+    with ScriptedServer(pki, {"DELE": reply}) as server:
+        assert client(server).remove_stored("Manifest", "a.xml") is removed
+    assert "DELE /Manifest/a.xml" in server.lines
+
+
+@pytest.mark.parametrize("line", ["DELE /out/a.xml\r\nDELE /out/b.xml", "NOOP\n", "\rNOOP"])
+def test_a_second_command_behind_a_line_break_is_never_sent(pki, client, line):
+    """Names are checked long before; this is the last door."""
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        with pytest.raises(ValueError, match="line breaks"):
+            gateway._session.sendcmd(line)
+        assert short(gateway.list_outbox()) == GOOD
+    assert not {"DELE", "NOOP"} & set(server.commands)
