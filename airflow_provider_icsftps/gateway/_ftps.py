@@ -218,7 +218,7 @@ class FtpsSession(ControlConnection):
     @property
     def can_resume(self) -> bool:
         """Whether the gateway is likely to know its TLS session still; where resuming is demanded, it is needed."""
-        tls = self.tls_session if self.is_open else None
+        tls = self.tls_session
         if tls is None:
             return False
         life = min(tls.timeout, tls.ticket_lifetime_hint or tls.timeout)

@@ -20,6 +20,7 @@ from airflow_provider_icsftps.exceptions import (
     TransferError,
 )
 from airflow_provider_icsftps.gateway import _download
+from airflow_provider_icsftps.gateway._looking import list_names, size_of
 
 FILES = {"/out/b.xml": b"22", "/out/a.xml": b"1"}
 GOOD = [("a.xml", 1), ("b.xml", 2)]
@@ -148,6 +149,23 @@ def test_a_listing_without_end_is_given_up(pki, client):
         client(server).list_outbox()
 
 
+def test_a_line_without_end_is_given_up(pki, client, monkeypatch):
+    monkeypatch.setattr(_download, "MAX_LISTING_BYTES", 1_000_000)
+
+    def endless(talk: Conversation, _: str) -> None:
+        talk.say("150 here it comes")
+        data = talk.accept_data()
+        with contextlib.suppress(OSError):
+            while not talk.server.stopping.is_set():
+                data.sendall(b"x" * 65536)
+
+    with (
+        ScriptedServer(pki, {"MLSD": endless}) as server,
+        refused(TransferError, server.address, "/out", "more than 1000000 bytes"),
+    ):
+        client(server).list_outbox()
+
+
 def test_a_listing_that_stops_in_the_middle_times_out(pki, client):
     def stuck(talk: Conversation, _: str) -> None:
         talk.say("150 here it comes")
@@ -229,6 +247,18 @@ def test_a_new_session_that_dies_is_not_replaced(pki, client):
     ):
         client(server).list_outbox()
     assert server.connections == 1
+
+
+def test_a_session_that_was_given_up_says_that_it_is_closed(pki, client):
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        session = gateway._session
+        session.close()
+        with refused(GatewayUnavailableError, server.address, "/out", "closed"):
+            list_names(session, "/out")
+        with refused(GatewayUnavailableError, server.address, "a.xml", "closed"):
+            size_of(session, "/out/a.xml")
 
 
 def test_a_farewell_without_an_answer_is_short(pki, client):

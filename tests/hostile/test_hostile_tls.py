@@ -25,6 +25,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     UntrustedGatewayError,
 )
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import wrapped
 from airflow_provider_icsftps.gateway.submission import Transfer
 
@@ -153,6 +154,10 @@ def test_an_answer_that_lies_ready_before_it_is_asked_for_does_not_log_in(pki, c
     ):
         client(server).connect()
     assert server.lines == []
+
+
+def test_a_session_that_is_not_protected_yet_has_nothing_to_resume(settings):
+    assert FtpsSession(settings(1)).can_resume is False
 
 
 def test_another_certificate_of_the_same_ca_is_fine_in_the_next_session(pki, client):
