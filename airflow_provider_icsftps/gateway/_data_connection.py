@@ -14,10 +14,10 @@ import socket
 import ssl
 import time
 
-from airflow_provider_icsftps.exceptions import GatewayProtocolError, GatewayRefusedError, UntrustedGatewayError
+from airflow_provider_icsftps.exceptions import GatewayProtocolError, UntrustedGatewayError
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
-from airflow_provider_icsftps.gateway._wire_errors import connection_error, unprotected
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, no_data_port, unprotected
 
 #: Bytes that are read or written at once.
 BLOCK = 256 * 1024
@@ -37,6 +37,8 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     :param command: STOR, RETR, NLST, LIST or MLSD with its argument.
     :return: the data connection, protected; its owner closes it.
     :raises ftplib.Error: when the gateway refuses instead.
+    :raises OSError: when there is no data connection, and the gateway does not say why.
+    :raises GatewayRefusedError: when the gateway gives no data port.
     :raises GatewayUnavailableError: when its port does not take the connection.
     :raises GatewayProtocolError: when it names a port outside of those that the settings allow.
     :raises UntrustedGatewayError: when it is not protected as agreed on, or leads to another server.
@@ -116,16 +118,9 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
         try:
             reply = session.sendcmd("PASV")
         except ftplib.error_perm as error:
-            said = str(error)
-            if said.startswith("550"):  # it is about data connections, and not about the file
-                raise GatewayRefusedError(
-                    f"Data connection to {session.settings.address}: the gateway answered {said} to PASV; "
-                    "ask its support why it gives no data connections",
-                    command="PASV",
-                    code=550,
-                    text=said[3:].strip(),
-                ) from error
-            if not said.startswith(_NOT_IMPLEMENTED):
+            if str(error).startswith("550"):
+                raise no_data_port(f"Data connection to {session.settings.address}", str(error)) from error
+            if not str(error).startswith(_NOT_IMPLEMENTED):
                 raise
     try:
         port = ftplib.parse227(reply)[1] if reply else 0

@@ -44,6 +44,7 @@ def server_hello(session: FtpsSession, *, ask_first: bool) -> Hello:
 
     :param session: the session that failed; its settings and deadline hold for the new connection, too.
     :param ask_first: whether to ask for TLS as FTP does, or to begin with it at once.
+    :return: ``NOT_TLS`` also when there is no connection, or no answer within two seconds.
     """
     probe = FtpsSession(session.settings, session.deadline)
     with contextlib.closing(probe):

@@ -142,7 +142,8 @@ class GatewayClient:
         :param service: the service folder.
         :param file_name: the name it gets there.
         :param size: bytes that the source holds, if that is known: it lets a cut be told from an interrupt at the end.
-        :return: bytes sent; the gateway has confirmed them.
+        :return: bytes sent; the gateway has confirmed them, unless :attr:`last_transfer` says ``SENT``: then its data
+            connection was reset, and its yes may be about less.
         :raises ReadOnlyGatewayError: for a read-only gateway, before connecting.
         :raises InvalidNameError: when service or name is not legal, before connecting.
         :raises TransferError: when the source cannot be read or the connection is cut in the middle.
@@ -209,7 +210,9 @@ class GatewayClient:
         each file.
 
         :param times: ``False`` spares the MDTM for each file where there is no MLSD.
-        :raises FileNotAvailableError: when there is no such folder.
+        :return: files only; a size or time that the gateway does not tell is ``None``.
+        :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
+        :raises TransferError: when the listing is cut short or has no end.
         """
         return sorted(self._look(lambda session: list_folder(session, self.settings.outbox, times=times)))
 
@@ -225,9 +228,11 @@ class GatewayClient:
 
     def outbox_names(self) -> OutboxNames:
         """
-        List the names in the outbox: all that a wait needs.
+        List the names in the outbox by one listing: all that a wait needs.
 
-        :raises FileNotAvailableError: when there is no such folder.
+        :return: the names; those that cannot be used here are left out and told in the log.
+        :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
+        :raises TransferError: when the listing is cut short or has no end.
         """
         return OutboxNames(self._look(lambda session: list_names(session, self.settings.outbox)))
 
@@ -236,6 +241,7 @@ class GatewayClient:
         Fetch and read a status file.
 
         :param name: its name in the outbox.
+        :return: what it holds, with the digit of its name.
         :raises InvalidNameError: when that is no name of a status file.
         :raises StatusFileError: when its content cannot be read.
         :raises FileNotAvailableError: when it is not there.
