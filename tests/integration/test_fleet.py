@@ -103,6 +103,15 @@ class TestOrderAndBounds:
             list(fleet.run(size_in_service, [f"{n}.xml" for n in range(20)]))
         assert simulator.connections.logins == 2
 
+    @pytest.mark.timeout(20)
+    def test_one_run_may_be_inside_another(self, simulator):
+        """The end of the inner one waits for its own threads alone; those of the outer one still wait for work."""
+        names = [f"{n}.xml" for n in range(6)]
+        with Fleet(simulator.settings(), 2) as fleet:
+            for outer in fleet.run(size_in_service, names, look_ahead=1):
+                assert [inner.item for inner in fleet.run(size_in_service, names)] == names
+                assert outer.error is None
+
     def test_an_error_is_a_value(self, simulator):
         def work(gateway, name):
             gateway.delete(name)
