@@ -214,7 +214,8 @@ class GatewayClient:
         :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
         :raises TransferError: when the listing is cut short or has no end.
         """
-        return sorted(self._look(lambda session: list_folder(session, self.settings.outbox, times=times)))
+        entries = self._look(lambda session: list_folder(session, self.settings.outbox, times=times))
+        return sorted(entries, key=lambda entry: entry.name)  # a name may stand there twice, once without a size
 
     def look_at(self, name: str) -> OutboxEntry:
         """

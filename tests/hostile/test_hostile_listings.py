@@ -121,6 +121,11 @@ def test_a_size_that_is_none_is_none(pki, client, size):
         assert short(client(server).list_outbox()) == [("a.xml", None)]
 
 
+def test_a_name_that_stands_there_twice_is_listed_twice(pki, client):
+    with ScriptedServer(pki, {"MLSD": lines("type=file;size=1; b", "type=file; a", "type=file;size=1; a")}) as server:
+        assert short(client(server).list_outbox()) == [("a", None), ("a", 1), ("b", 1)]
+
+
 def test_half_a_listing_is_no_listing(pki, client):
     def half(talk: Conversation, _: str) -> None:
         talk.send(b"type=file;size=1; a.xml\r\ntype=fi", notify=False)
