@@ -21,6 +21,7 @@ from airflow_provider_icsftps.exceptions import (
     StatusFileError,
     TransferError,
 )
+from airflow_provider_icsftps.gateway._download import retrieve
 
 NAME = "answer.xml"
 CONTENT = os.urandom(100_000)
@@ -213,6 +214,16 @@ def test_tls_trouble_on_a_data_connection_is_no_refused_login(pki, client, folde
         with refused(GatewayUnavailableError, server.address, NAME, seconds=3):
             gateway.download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
+
+
+def test_a_download_whose_time_is_over_when_the_first_bytes_come_is_given_up(pki, client):
+    received = bytearray()
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        with refused(GatewayTimeoutError, "Download of it", "no answer in time"):
+            retrieve(gateway._session, f"RETR /out/{NAME}", "Download of it", received.extend, seconds=0.0)
+    assert received == b""
 
 
 def test_a_disk_that_takes_no_more_in_the_middle_is_our_trouble(pki, client, folder):
