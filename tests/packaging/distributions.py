@@ -100,7 +100,7 @@ class BareEnvironment:
             env=kept | variables,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=240,
             check=False,
         )
 
