@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
     Context,
     PokeReturnValue,
+    XComArg,
     conf,
 )
 from airflow.triggers.base import BaseTrigger
@@ -135,14 +136,14 @@ class IcsFtpsResponseSensor(_OutboxSensor):
     def __init__(
         self,
         *,
-        submission: Any,
+        submission: XComArg | str | Mapping[str, Any] | Sequence[Any],
         until: str = "response",
         responses: int = 1,
         response_pattern: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.submission = submission
+        self.submission: Any = submission
         self.until = until
         self.responses = responses
         self.response_pattern = response_pattern

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -14,6 +16,8 @@ from public_surface import bare_constants, complaints, described_in, package, pu
 from airflow_provider_icsftps import exceptions
 from airflow_provider_icsftps.exceptions import ConfigurationError
 
+TESTS = Path(__file__).parent.parent
+KINDS = ("hooks", "operators", "sensors", "triggers")
 OPERATORS = [
     operator
     for kind in ("operators", "sensors")
@@ -35,6 +39,13 @@ def test_a_public_constant_is_described_above_it(module):
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
 def test_what_is_said_to_be_templated_is_and_nothing_else(operator):
     assert templated(operator) == set(operator.template_fields)
+
+
+@pytest.mark.parametrize("module", ["exceptions", "gateway", "simulator", *(f"{kind}.icsftps" for kind in KINDS)])
+def test_the_types_of_a_public_name_are_shown(module):
+    shown = " ".join(path.read_text(encoding="utf-8") for path in (TESTS / "typing").glob("*.py"))
+    names = public_names(importlib.import_module(f"{package.__name__}.{module}"))
+    assert [name for name in names if not re.search(rf"\b{name}\b", shown)] == []
 
 
 def test_all_that_users_meet_is_looked_at():
