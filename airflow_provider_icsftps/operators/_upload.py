@@ -30,6 +30,8 @@ from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_
 from airflow_provider_icsftps.operators._paths import Place, as_path, in_seconds
 from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrigger, names_of
 
+_WEEK = timedelta(days=7).total_seconds()
+
 
 class IcsFtpsUploadOperator(BaseOperator):
     """
@@ -80,7 +82,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         wait_until: Literal["delivered", "accepted", "response"] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | timedelta = 60.0,
-        timeout: float | timedelta = timedelta(days=7).total_seconds(),
+        timeout: float | timedelta = _WEEK,
         outage_timeout: float | timedelta = 900.0,
         archive: Place | None = None,
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
