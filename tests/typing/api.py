@@ -114,7 +114,7 @@ def refused_operators(filed: IcsFtpsUploadOperator) -> None:
     IcsFtpsUploadOperator(task_id="file", source="a.xml")  # type: ignore[call-arg]
     IcsFtpsUploadOperator(task_id="file", source=5, service="Manifest")  # type: ignore[arg-type]
     IcsFtpsUploadOperator(task_id="file", source=["a.xml", None], service="Manifest")  # type: ignore[list-item]
-    IcsFtpsUploadOperator(task_id="file", source="a.xml", service="Manifest", naming="uniqe")  # type: ignore[arg-type]
+    IcsFtpsUploadOperator(task_id="file", source="a.xml", service="Manifest", naming="other")  # type: ignore[arg-type]
     IcsFtpsUploadOperator(task_id="f", source="a.xml", service="M", wait_until="answer")  # type: ignore[arg-type]
     IcsFtpsUploadOperator(task_id="file", source="a.xml", service="M", timeout="3 days")  # type: ignore[arg-type]
     IcsFtpsUploadOperator("a.xml", task_id="file", service="Manifest")  # type: ignore[call-arg]
