@@ -146,7 +146,8 @@ def test_no_shell_is_given_a_variable_that_it_does_not_take(place):
 def test_a_demo_that_is_stopped_leaves_no_airflow_behind(place, number):
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen([*ICSFTPS, "demo", "--directory", "demo"], **streams, start_new_session=True) as demo:
-        assert within(30, psutil.Process(demo.pid).children)
+        log = place / "demo" / "airflow.log"
+        assert within(60, lambda: log.exists() and log.stat().st_size)  # Airflow is at work
         children = psutil.Process(demo.pid).children()
         demo.send_signal(number)
         assert demo.wait(30) == 128 + number
