@@ -30,8 +30,8 @@ class ConnectingTrigger(IcsFtpsResponseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         while True:
             names = await asyncio.get_running_loop().run_in_executor(_THREADS, _look, self.icsftps_conn_id)
-            if found := self.found(names):
-                yield self.event("ready", found)
+            if found := self._found(names):
+                yield self._event("ready", found)
                 return
             await asyncio.sleep(self.poke_interval)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 import typer
@@ -43,14 +44,29 @@ def version(
         raise typer.Exit
 
 
+def _leave(number: int, _: object) -> None:
+    """End as Ctrl-C does, so that what is under way is broken off: an upload that just ends may be taken for whole."""
+    raise SystemExit(128 + number)
+
+
 def run() -> None:
-    """Run the command line and end the process with 0 (done), 1 (an error, in one line) or 2 (wrong use)."""
+    """
+    Run the command line and end the process with 0 (done), 1 (an error, in one line) or 2 (wrong use).
+
+    Who stops it gets 128 and the number of the signal, as shells have it: 130 for Ctrl-C.
+    """
     # Airflow, once it is imported, logs to standard output, which belongs to what a command has to say
     ours = logging.getLogger("airflow_provider_icsftps")
     ours.propagate = False
     ours.addHandler(RichHandler(logging.WARNING, Console(stderr=True), show_time=False, show_path=False))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it otherwise, such as nohup
+            signal.signal(number, _leave)
     try:
         app()
     except IcsFtpsError as error:
         typer.echo(f"icsftps: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:  # a folder that cannot be made, a disk that is full
+        typer.echo(f"icsftps: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", err=True)
         sys.exit(1)

@@ -11,24 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.cli.connecting import Passphrase, asked
+from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationError
 from airflow_provider_icsftps.gateway import ClientCertificate
 from airflow_provider_icsftps.gateway.renewal import certificate_facts, public_pem
 
 
 def certificate(
     file: Annotated[Path, typer.Argument(help="The certificate: .p12, .pfx, or PEM with the private key.")],
-    passphrase: Annotated[
-        str,
-        typer.Option(
-            envvar="ICSFTPS_PASSPHRASE",
-            prompt=True,
-            hide_input=True,
-            prompt_required=False,
-            show_default=False,
-            help="Its passphrase; asked for without echo when the option stands without a value.",
-        ),
-    ] = "",
+    passphrase: Passphrase = None,
     public: Annotated[
         Path | None, typer.Option(help="Write the public part as PEM, for whoever registers it; no secret is in it.")
     ] = None,
@@ -39,8 +30,7 @@ def certificate(
         data = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"Certificate file {file} cannot be read: {error.strerror}") from error
-    read = ClientCertificate.from_pem if b"-----BEGIN" in data else ClientCertificate.from_pkcs12
-    found = read(data, passphrase or None)
+    found = _read(data, passphrase)
     if public is not None:
         _write(public, public_pem(found))
     facts = certificate_facts(found)
@@ -61,6 +51,17 @@ def certificate(
         + ("" if public is None else f" The public part is in {public}."),
         highlight=False,
     )
+
+
+def _read(data: bytes, passphrase: str | None) -> ClientCertificate:
+    """Read a certificate; ask for the passphrase only if it has one."""
+    read = ClientCertificate.from_pem if b"-----BEGIN" in data else ClientCertificate.from_pkcs12
+    try:
+        return read(data, passphrase or None)
+    except CertificateError as error:
+        if error.reason != "passphrase" or passphrase is not None:
+            raise
+    return read(data, asked("Passphrase of the certificate", "ICSFTPS_PASSPHRASE"))
 
 
 def _write(path: Path, text: str) -> None:

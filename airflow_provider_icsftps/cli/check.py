@@ -13,14 +13,14 @@ from rich.text import Text
 from airflow_provider_icsftps.cli.connecting import (
     CaFile,
     ConnectionFile,
-    ConnectionId,
+    ConnId,
     EnvironmentName,
     Host,
-    Login,
     P12File,
     Passphrase,
     Password,
     Port,
+    Username,
     connection_values,
     settings_from_values,
     settings_of,
@@ -31,7 +31,7 @@ _MARKS = {State.OK: Text("ok", "green"), State.FAILED: Text("FAILED", "bold red"
 
 
 def check(
-    connection_id: ConnectionId = "",
+    conn_id: ConnId = "",
     connection: ConnectionFile = None,
     p12: P12File = None,
     passphrase: Passphrase = None,
@@ -39,7 +39,7 @@ def check(
     environment: EnvironmentName = "",
     host: Host = "",
     port: Port = 0,
-    login: Login = "",
+    username: Username = "",
     ca: CaFile = None,
     service: Annotated[
         list[str] | None, typer.Option(help="A service folder that must be there; may be given again.")
@@ -47,21 +47,21 @@ def check(
     heartbeat: Annotated[
         bool, typer.Option("--heartbeat", help="Also upload a ping to FTPSGW.Heartbeat; nothing else is ever uploaded.")
     ] = False,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="A limit for all of it.")] = SECONDS,
+    timeout: Annotated[float, typer.Option(min=1, max=600, help="Seconds that all of it may take.")] = SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
     """Walk to the gateway step by step; at the first fault say what it is and who can mend it. Logs in once."""
-    if bool(connection_id) + (connection is not None) + (p12 is not None) != 1:
-        raise typer.BadParameter("Give one of --connection-id, --connection and --p12")
+    if bool(conn_id) + (connection is not None) + (p12 is not None) != 1:
+        raise typer.BadParameter("Give one of --conn-id, --connection and --p12")
     values: dict[str, Any] = {}
     if p12 is not None:
-        values = connection_values(p12, passphrase, password, environment, host, port, login, ca)
+        values = connection_values(p12, passphrase, password, environment, host, port, username, ca)
     console = Console(stderr=as_json)
     diagnosis = diagnose(
-        lambda: settings_of(connection_id, connection) if p12 is None else settings_from_values(p12.name, values),
+        lambda: settings_of(conn_id, connection) if p12 is None else settings_from_values(p12.name, values),
         services=service or [],
         heartbeat=heartbeat,
-        seconds=seconds,
+        seconds=timeout,
         tell=None if as_json else lambda step: _print(console, step),
     )
     if as_json:

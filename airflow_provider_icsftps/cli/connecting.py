@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import json
 import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +16,7 @@ import typer
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import GatewaySettings
 
-ConnectionId = Annotated[str, typer.Option("--connection-id", help="Id of an Airflow connection, as tasks name it.")]
+ConnId = Annotated[str, typer.Option("--conn-id", help="Id of an Airflow connection, as tasks name it.")]
 ConnectionFile = Annotated[
     Path | None, typer.Option("--connection", help="JSON file of a connection, as `icsftps simulate` prints it.")
 ]
@@ -27,24 +30,24 @@ Password = Annotated[
 EnvironmentName = Annotated[str, typer.Option("--environment", help="production, tfe or legacy.")]
 Host = Annotated[str, typer.Option(help="Instead of an environment: the host of another gateway.")]
 Port = Annotated[int, typer.Option(help="Its port; by default the environment's, else 6381.")]
-Login = Annotated[str, typer.Option(help="Username; by default it follows from the certificate.")]
+Username = Annotated[str, typer.Option(help="By default it follows from the certificate.")]
 CaFile = Annotated[Path | None, typer.Option("--ca", help="PEM file of a private CA of the gateway.")]
 
 
-def settings_of(connection_id: str, connection: Path | None) -> GatewaySettings:
+def settings_of(conn_id: str, connection: Path | None) -> GatewaySettings:
     """
     Read the connection that a command was given.
 
-    :param connection_id: id of an Airflow connection.
+    :param conn_id: id of an Airflow connection.
     :param connection: JSON file of a connection.
     :raises typer.BadParameter: when it was given none or both: wrong use, exit code 2.
     :raises ConfigurationError: when it is not there, or something in it is wrong.
     """
-    if connection_id and connection is None:
-        return settings_from_airflow(connection_id)
-    if connection is not None and not connection_id:
+    if conn_id and connection is None:
+        return settings_from_airflow(conn_id)
+    if connection is not None and not conn_id:
         return settings_from_file(connection)
-    raise typer.BadParameter("Give one of --connection-id and --connection")
+    raise typer.BadParameter("Give one of --conn-id and --connection")
 
 
 def settings_from_airflow(conn_id: str) -> GatewaySettings:
@@ -128,7 +131,7 @@ def connection_values(
     environment: str = "",
     host: str = "",
     port: int = 0,
-    login: str = "",
+    username: str = "",
     ca: Path | None = None,
 ) -> dict[str, Any]:
     """
@@ -140,9 +143,9 @@ def connection_values(
     :param environment: ``production``, ``tfe``, ``legacy``, or nothing.
     :param host: instead of an environment.
     :param port: its port.
-    :param login: the username.
+    :param username: by default the certificate's.
     :param ca: PEM file of a private CA.
-    :raises ConfigurationError: when a file cannot be read.
+    :raises ConfigurationError: when a file cannot be read, or a secret is missing and nobody is there to be asked.
     """
     data = _read(p12)
     is_pem = b"-----BEGIN" in data
@@ -151,16 +154,36 @@ def connection_values(
         data.decode("utf-8", "replace") if is_pem else base64.b64encode(data).decode()
     )
     if passphrase is None and (not is_pem or b"ENCRYPTED" in data):
-        passphrase = typer.prompt("Passphrase of the certificate", default="", hide_input=True, show_default=False)
+        passphrase = asked("Passphrase of the certificate", "ICSFTPS_PASSPHRASE", default="")
     if passphrase:
         extra["private_key_passphrase"] = passphrase
     if ca is not None:
         extra["ca_pem"] = _read(ca).decode("utf-8", "replace")
     if password is None:
-        password = typer.prompt("Password of the gateway, from the certificate portal", hide_input=True)
-    standard = {"host": host, "port": port, "login": login}
+        password = asked("Password of the gateway, from the certificate portal", "ICSFTPS_PASSWORD")
+    standard = {"host": host, "port": port, "login": username}
     given = {key: value for key, value in standard.items() if value}
     return {"conn_type": "icsftps", **given, "password": password, "extra": extra}
+
+
+def asked(what: str, variable: str, default: str | None = None) -> str:
+    """
+    Ask for a secret, without echo.
+
+    :param what: which.
+    :param variable: the environment variable that may hold it instead.
+    :param default: what an empty answer means; by default it is asked for again.
+    :raises ConfigurationError: when nobody is there to be asked.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", getpass.GetPassWarning)
+            said: str = typer.prompt(what, default=default, hide_input=True, show_default=False)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C, or the end of input by hand
+        raise ConfigurationError(f"{what}: it is needed, and nobody is there to be asked; set {variable}") from None
+    return said
 
 
 def _read(path: Path) -> bytes:

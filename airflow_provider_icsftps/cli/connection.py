@@ -15,10 +15,10 @@ from airflow_provider_icsftps.cli.connecting import (
     CaFile,
     EnvironmentName,
     Host,
-    Login,
     Passphrase,
     Password,
     Port,
+    Username,
     connection_values,
     settings_from_values,
 )
@@ -39,7 +39,7 @@ def connection(
     password: Password = None,
     host: Host = "",
     port: Port = 0,
-    login: Login = "",
+    username: Username = "",
     ca: CaFile = None,
     conn_id: Annotated[str, typer.Option(help="Id of the new connection.")] = "icsftps_default",
     no_secrets: Annotated[
@@ -55,7 +55,7 @@ def connection(
         raise typer.BadParameter("Give --environment or --host")
     if no_secrets:
         passphrase, password = _SECRETS["private_key_passphrase"], _SECRETS["password"]
-    values = connection_values(p12, passphrase, password, environment, host, port, login, ca)
+    values = connection_values(p12, passphrase, password, environment, host, port, username, ca)
     if no_secrets:
         values["extra"] = {key: _SECRETS.get(key, value) for key, value in values["extra"].items()}
     else:
@@ -78,12 +78,15 @@ def _forms(conn_id: str, values: dict[str, Any]) -> dict[str, str]:
     """Return the same connection in every form that Airflow takes."""
     text = json.dumps(values)
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
-    return {
+    forms = {
         "as a command": f"airflow connections add {shlex.quote(conn_id)} --conn-json {shlex.quote(text)}",
         "as an environment variable": f"export {variable}={shlex.quote(text)}",
         "as JSON, for a secrets backend": text,
         "as a URI": _uri(values),
     }
+    if not (variable.isascii() and variable.isidentifier()):  # no shell takes it for a variable's name
+        del forms["as an environment variable"]
+    return forms
 
 
 def _uri(values: dict[str, Any]) -> str:

@@ -29,15 +29,15 @@ _LONGEST_SECONDS = 300
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the responses and Airflow's log.")] = Path(".demo"),
+    directory: Annotated[Path, typer.Option(help="Folder for the responses and Airflow's log.")] = Path(".demo"),
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
     """File three sample manifests by real Airflow, wait, fetch the responses, and show what became of each."""
     console = Console(stderr=as_json)
     begun = time.monotonic()
-    responses = output.resolve() / "responses"
+    responses = directory.resolve() / "responses"
     responses.mkdir(parents=True, exist_ok=True)
-    log = output.resolve() / "airflow.log"
+    log = directory.resolve() / "airflow.log"
     simulator = new_simulator(services=["Manifest"])
     with tempfile.TemporaryDirectory(prefix="icsftps-demo-") as home, started(simulator):
         simulator.reject(
@@ -80,11 +80,12 @@ def _run_dag(
         ) as process,
     ):
         ends = time.monotonic() + _LONGEST_SECONDS
-        while process.poll() is None:
-            if time.monotonic() > ends:
-                process.kill()
-            _tell(simulator, seen, console)
-            time.sleep(0.1)
+        try:
+            while process.poll() is None and time.monotonic() < ends:
+                _tell(simulator, seen, console)
+                time.sleep(0.1)
+        finally:
+            process.kill()  # also when this process is told to stop
         _tell(simulator, seen, console)
     if not result.exists():
         console.print(f"[red]Airflow ended with {process.returncode} and no result; the end of {log}:")

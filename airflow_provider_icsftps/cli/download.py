@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnectionId, settings_of
+from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Fleet, GatewayClient, OutboxEntry
 from airflow_provider_icsftps.gateway.names import check_server_name
@@ -19,7 +19,7 @@ from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
 def download(
     target: Annotated[Path, typer.Option(help="A folder; made if it is not there.")],
     pattern: Annotated[str, typer.Option(help="Only names like this; upper and lower case differ.")] = "*",
-    connection_id: ConnectionId = "",
+    conn_id: ConnId = "",
     connection: ConnectionFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def download(
         return "fetched"
 
     found: list[dict[str, Any]] = []
-    with Fleet(settings_of(connection_id, connection)) as fleet:
+    with Fleet(settings_of(conn_id, connection)) as fleet:
         (listing,) = fleet.run(listed, [None])
         entries = {entry.name: entry for entry in listing.get()}
         wanted = OutboxNames(entries).matching(pattern)

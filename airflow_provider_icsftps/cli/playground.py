@@ -22,13 +22,17 @@ _SECONDS_TO_STOP = 30
 
 
 def playground(
-    home: Annotated[Path, typer.Option(help="Folder for Airflow's and the gateway's data.")] = Path(".demo/playground"),
-    port: Annotated[int, typer.Option(help="Port of Airflow's UI on loopback; 0 for any free one.")] = 0,
-    seconds: Annotated[float, typer.Option(help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
+    directory: Annotated[Path, typer.Option(help="Folder for Airflow's and the gateway's data.")] = Path(
+        ".demo/playground"
+    ),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of Airflow's UI on loopback; 0 for any free one.")
+    ] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
 ) -> None:
     """Run Airflow with its UI on loopback, with the connection and the example DAGs, and an embedded gateway."""
     console = Console()
-    home = home.resolve()
+    home = directory.resolve()
     home.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()
     simulator = new_simulator(services=["Manifest"], delays={1: 0, 2: 5, 3: 15}, directory=home / "gateway")

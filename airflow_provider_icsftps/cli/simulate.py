@@ -63,8 +63,10 @@ def started(simulator: GatewaySimulator) -> Iterator[GatewaySimulator]:
     try:
         simulator.start()
     except OSError as error:
+        if error.filename:
+            raise  # not the network: its directory cannot be used
         raise GatewayUnavailableError(
-            f"The embedded gateway cannot listen: {error.strerror or error}; choose another port"
+            f"The embedded gateway cannot listen: {error.strerror or error}; choose another port or host"
         ) from error
     try:
         yield simulator
@@ -76,7 +78,7 @@ def started(simulator: GatewaySimulator) -> Iterator[GatewaySimulator]:
 def simulate(
     service: Annotated[list[str] | None, typer.Option(help="A service folder; may be given again.")] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Control port; 0 for any free one.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Control port; 0 for any free one.")] = DEFAULT_PORT,
     data_ports: Annotated[str, typer.Option(help="Passive port range, such as 36000-39999; any by default.")] = "",
     directory: Annotated[
         Path | None, typer.Option(help="Keep everything here over restarts; names used stay used.")
@@ -84,17 +86,17 @@ def simulate(
     credentials: Annotated[
         Path | None, typer.Option(help="Write client.p12, client.pem, client-key.pem, ca.pem, connection.json here.")
     ] = None,
-    delivered: Annotated[float, typer.Option(help="Seconds to digit 1.")] = 0,
-    accepted: Annotated[float, typer.Option(help="Seconds to digit 2.")] = 1,
-    answered: Annotated[float, typer.Option(help="Seconds to digit 3 and the response.")] = 2,
-    responses: Annotated[int, typer.Option(help="Responses for each filing.")] = 1,
+    delivered: Annotated[float, typer.Option(min=0, help="Seconds to digit 1.")] = 0,
+    accepted: Annotated[float, typer.Option(min=0, help="Seconds to digit 2.")] = 1,
+    answered: Annotated[float, typer.Option(min=0, help="Seconds to digit 3 and the response.")] = 2,
+    responses: Annotated[int, typer.Option(min=0, help="Responses for each filing.")] = 1,
     reject: Annotated[list[str] | None, typer.Option(help="Reject files whose name matches this pattern.")] = None,
     reused_name: Annotated[
         ReusedName, typer.Option(help="A used name: a status file, or refused at once.")
     ] = ReusedName.STATUS,
     cut_uploads: Annotated[CutUploads, typer.Option(help="What becomes of a cut upload.")] = CutUploads.DISCARD,
     legacy: Annotated[bool, typer.Option("--legacy", help="Be the old gateway: no uploads.")] = False,
-    seconds: Annotated[float, typer.Option(help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
 ) -> None:
     """Run the embedded gateway; prints how to connect as one line of JSON, an Airflow connection."""
     simulator = new_simulator(
@@ -126,6 +128,6 @@ def _ports(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     first, _, last = text.partition("-")
-    if not (first.isdigit() and last.isdigit()):
-        raise ConfigurationError(f"--data-ports {text!r}; write it like 36000-39999")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65536):
+        raise typer.BadParameter(f"--data-ports {text!r} is no range of ports; write it like 36000-39999")
     return int(first), int(last)

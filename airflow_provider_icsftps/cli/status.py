@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnectionId, settings_of
+from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
     NameAlreadyUsedError,
@@ -27,7 +27,7 @@ def status(
         str, typer.Argument(help="A name at the gateway, or a file with what icsftps upload --json said.")
     ],
     service: Annotated[str, typer.Option(help="With a name: the service folder.")] = "",
-    connection_id: ConnectionId = "",
+    conn_id: ConnId = "",
     connection: ConnectionFile = None,
     until: Annotated[
         str, typer.Option(help="delivered, accepted or response: end with 1 while it is not so far.")
@@ -38,7 +38,7 @@ def status(
     if until and until not in _GOALS.values():
         raise typer.BadParameter(f"--until {until!r} is none of {', '.join(sorted(_GOALS.values()))}")
     submissions = _submissions(upload, service)
-    with GatewayClient(settings_of(connection_id, connection)) as gateway:
+    with GatewayClient(settings_of(conn_id, connection)) as gateway:
         names = gateway.outbox_names()
         found = [_look(gateway, submission, names) for submission in submissions]
     if as_json:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnectionId, settings_of
+from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Filing, Fleet, Journal, Outcome, Patience, file_each
 
@@ -17,7 +17,7 @@ from airflow_provider_icsftps.gateway import Filing, Fleet, Journal, Outcome, Pa
 def upload(
     files: Annotated[list[Path], typer.Argument(help="The files.")],
     service: Annotated[str, typer.Option(help="The service folder, such as Manifest.")],
-    connection_id: ConnectionId = "",
+    conn_id: ConnId = "",
     connection: ConnectionFile = None,
     run_id: Annotated[
         str, typer.Option(help="Another run files the same content again; without it a content is filed once for ever.")
@@ -47,7 +47,7 @@ def upload(
     ]
     # nothing is kept on this machine: what earlier commands did is asked of the gateway alone
     unknown = Journal(complete=False)
-    with Fleet(settings_of(connection_id, connection)) as fleet, shown("Filing", len(files)) as (bar, task):
+    with Fleet(settings_of(conn_id, connection)) as fleet, shown("Filing", len(files)) as (bar, task):
         outcomes = file_each(
             fleet,
             filings,

@@ -13,7 +13,7 @@ from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._kept_session import KeptSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway._looking import list_folder, list_names, size_of, time_of
+from airflow_provider_icsftps.gateway._looking import list_folder, list_names, names_in, size_of, time_of
 from airflow_provider_icsftps.gateway._ping import PING, ping_name
 from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
@@ -98,6 +98,19 @@ class GatewayClient(KeptSession):
         """
         path = f"/{check_service(service)}/{check_server_name(file_name)}"
         return self._look(lambda session: size_of(session, path))
+
+    def lacks_service(self, service: str) -> bool:
+        """
+        Say whether the folders that this login sees show that a service folder is not among them.
+
+        :param service: the service folder.
+        :return: ``False`` also where the gateway does not show folders.
+        """
+        try:
+            seen = self._look(lambda session: names_in(session, "/"))
+        except GatewayRefusedError:
+            return False
+        return self.settings.outbox.split("/")[1] in seen and service not in seen
 
     def remove_stored(self, service: str, file_name: str) -> bool:
         """

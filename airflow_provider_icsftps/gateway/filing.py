@@ -174,6 +174,10 @@ class Filer:
             seen.clear()
             gathered = self._gather(filing, size, name)
             verdict = judge(replace(gathered.evidence, name_reused=True))
+            # the same is said of a missing folder, and then it says nothing about the name
+            is_alone = not gathered.evidence.codes and gathered.evidence.stored_size is None
+            if verdict.is_filed and is_alone and self.gateway.lacks_service(filing.service):
+                raise refusal
         log.info("%s as /%s/%s: %s", filing.label, filing.service, name, verdict.value)
         if verdict.is_filed:
             return self._submission(filing, size, name, gathered.evidence.transfer, verdict)

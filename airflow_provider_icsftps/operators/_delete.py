@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+from airflow.providers.common.compat.sdk import BaseOperator, Context, XComArg
 
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._choice import chosen_entries
@@ -28,7 +29,7 @@ class IcsFtpsDeleteOperator(BaseOperator):
     def __init__(
         self,
         *,
-        responses: Any = None,
+        responses: XComArg | str | Mapping[str, Any] | Sequence[Any] | None = None,
         pattern: str | None = None,
         status_files: bool = False,
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,

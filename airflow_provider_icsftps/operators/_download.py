@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context
+from airflow.providers.common.compat.sdk import BaseOperator, Context, XComArg
 
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
@@ -37,7 +37,7 @@ from airflow_provider_icsftps.gateway.reconciling import Work
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._choice import chosen_entries, response_names
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
-from airflow_provider_icsftps.operators._paths import as_path
+from airflow_provider_icsftps.operators._paths import Place, as_path
 from airflow_provider_icsftps.operators._progress import ProgressLog, in_bytes
 from airflow_provider_icsftps.operators._window import window_of
 
@@ -90,15 +90,15 @@ class IcsFtpsDownloadOperator(BaseOperator):
     def __init__(
         self,
         *,
-        archive: Any = None,
-        target: Any = None,
-        responses: Any = None,
+        archive: Place | None = None,
+        target: Place | None = None,
+        responses: XComArg | str | Mapping[str, Any] | Sequence[Any] | None = None,
         pattern: str | None = None,
         status_files: bool = False,
-        since: Any = None,
-        until: Any = None,
+        since: str | date | XComArg | None = None,
+        until: str | date | XComArg | None = None,
         delete_after: bool = False,
-        on_gap: str = "warn",
+        on_gap: Literal["warn", "fail"] = "warn",
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, Context, conf
 
@@ -27,8 +27,10 @@ from airflow_provider_icsftps.gateway import (
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
-from airflow_provider_icsftps.operators._paths import as_path
+from airflow_provider_icsftps.operators._paths import Place, as_path, in_seconds
 from airflow_provider_icsftps.triggers.icsftps import GRACE, IcsFtpsResponseTrigger, names_of
+
+_WEEK = timedelta(days=7).total_seconds()
 
 
 class IcsFtpsUploadOperator(BaseOperator):
@@ -58,10 +60,10 @@ class IcsFtpsUploadOperator(BaseOperator):
     :param wait_until: ``delivered``, ``accepted`` or ``response``: go on until the gateway says so, so that one task is
         one confirmed filing. By default only a copy that may have been cut is waited for, until it is accepted.
     :param deferrable: wait in the triggerer, without a worker slot.
-    :param poke_interval: seconds between two looks while waiting.
-    :param timeout: seconds to wait at most.
-    :param outage_timeout: seconds for which a gateway that is away is tried again within one try of the task, with
-        growing pauses. A refused login is never tried again.
+    :param poke_interval: seconds (or a timedelta) between two looks while waiting.
+    :param timeout: seconds (or a timedelta) to wait at most.
+    :param outage_timeout: seconds (or a timedelta) for which a gateway that is away is tried again within one try of
+        the task, with growing pauses. A refused login is never tried again.
     :param archive: folder or URL of an archive (:class:`~airflow_provider_icsftps.gateway.archive.Archive`) that keeps
         a copy of what was filed and what is known about it. (templated)
     :param icsftps_conn_id: id of the Airflow connection. (templated)
@@ -72,32 +74,32 @@ class IcsFtpsUploadOperator(BaseOperator):
     def __init__(
         self,
         *,
-        source: Any,
+        source: Place | Sequence[Place],
         service: str,
-        naming: str = "unique",
+        naming: Literal["unique", "own"] = "unique",
         resubmission: int | str = 0,
         allow_empty: bool = False,
-        wait_until: str | None = None,
+        wait_until: Literal["delivered", "accepted", "response"] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 60.0,
-        timeout: float = timedelta(days=7).total_seconds(),
-        outage_timeout: float = 900.0,
-        archive: Any = None,
+        poke_interval: float | timedelta = 60.0,
+        timeout: float | timedelta = _WEEK,
+        outage_timeout: float | timedelta = 900.0,
+        archive: Place | None = None,
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
+        self.source: Any = source
         self.service = service
         self.naming = naming
         self.resubmission = resubmission
         self.allow_empty = allow_empty
         self.wait_until = wait_until
         self.deferrable = deferrable
-        self.poke_interval = poke_interval
-        self.timeout = timeout
-        self.outage_timeout = outage_timeout
-        self.archive = archive
+        self.poke_interval = in_seconds("poke_interval", poke_interval)
+        self.timeout = in_seconds("timeout", timeout)
+        self.outage_timeout = in_seconds("outage_timeout", outage_timeout)
+        self.archive: Any = archive
         self.icsftps_conn_id = icsftps_conn_id
         self._lineage = Lineage()
         self._fleet: Fleet | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
     Context,
     PokeReturnValue,
+    XComArg,
     conf,
 )
 from airflow.triggers.base import BaseTrigger
@@ -48,17 +49,17 @@ class _OutboxSensor(BaseSensorOperator):
         self._read: set[str] = set()
 
     @abstractmethod
-    def answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
+    def _answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
         """Return what a listing means, ``None`` for "not yet"."""
 
     @abstractmethod
-    def trigger(self, deadline: str) -> BaseTrigger:
+    def _trigger(self, deadline: str) -> BaseTrigger:
         """Return the trigger that waits for the same."""
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-            answer = self.answer(gateway, gateway.outbox_names())
+            answer = self._answer(gateway, gateway.outbox_names())
         return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
 
     def execute(self, context: Context) -> Any:
@@ -84,7 +85,7 @@ class _OutboxSensor(BaseSensorOperator):
         if names is None:
             raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-            answer = self.answer(gateway, OutboxNames(names))
+            answer = self._answer(gateway, OutboxNames(names))
         if answer is None:
             return self._defer(event["deadline"])
         return answer
@@ -92,7 +93,7 @@ class _OutboxSensor(BaseSensorOperator):
     def _defer(self, deadline: str) -> None:
         left = datetime.fromisoformat(deadline) - datetime.now(UTC)
         self.defer(
-            trigger=self.trigger(deadline),
+            trigger=self._trigger(deadline),
             method_name="execute_complete",
             timeout=max(left, timedelta(0)) + GRACE,
         )
@@ -135,14 +136,14 @@ class IcsFtpsResponseSensor(_OutboxSensor):
     def __init__(
         self,
         *,
-        submission: Any,
+        submission: XComArg | str | Mapping[str, Any] | Sequence[Any],
         until: str = "response",
         responses: int = 1,
         response_pattern: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.submission = submission
+        self.submission: Any = submission
         self.until = until
         self.responses = responses
         self.response_pattern = response_pattern
@@ -158,7 +159,7 @@ class IcsFtpsResponseSensor(_OutboxSensor):
     def _goal(self) -> Goal:
         return Goal(self.until, self.responses, self.response_pattern)
 
-    def answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
+    def _answer(self, gateway: GatewayClient, names: OutboxNames) -> Any:
         """Return what the status files say once all are there."""
         answers = conclude(gateway, self._submissions(), self._goal(), names, self._read)
         if answers is None:
@@ -169,7 +170,7 @@ class IcsFtpsResponseSensor(_OutboxSensor):
         data = [answer.to_data() for answer in answers]
         return data if self._many else data[0]
 
-    def trigger(self, deadline: str) -> IcsFtpsResponseTrigger:
+    def _trigger(self, deadline: str) -> IcsFtpsResponseTrigger:
         """Return the trigger that waits for the same."""
         return IcsFtpsResponseTrigger(
             submissions=[submission.to_data() for submission in self._submissions()],
@@ -196,11 +197,11 @@ class IcsFtpsOutboxSensor(_OutboxSensor):
         super().__init__(**kwargs)
         self.pattern = pattern
 
-    def answer(self, gateway: GatewayClient, names: OutboxNames) -> list[str] | None:
+    def _answer(self, gateway: GatewayClient, names: OutboxNames) -> list[str] | None:
         """Return the names that match."""
         return names.matching(self.pattern) or None
 
-    def trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
+    def _trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
         """Return the trigger that waits for the same."""
         return IcsFtpsOutboxTrigger(
             pattern=self.pattern,

@@ -62,10 +62,10 @@ class _OutboxTrigger(BaseTrigger):
         self.poke_interval = poke_interval
 
     @abstractmethod
-    def found(self, names: OutboxNames) -> list[str]:
+    def _found(self, names: OutboxNames) -> list[str]:
         """Return what of a listing ends the wait; nothing goes on waiting. Runs in a thread, so it only computes."""
 
-    def arguments(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {
             "icsftps_conn_id": self.icsftps_conn_id,
@@ -75,9 +75,9 @@ class _OutboxTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments, as the triggerer keeps them."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", self.arguments()
+        return f"{type(self).__module__}.{type(self).__qualname__}", self._arguments()
 
-    def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
+    def _event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
         """Return an event; its keys are the same for all."""
         said = error.to_data() if error else {"error": None, "message": None, "details": {}}
         given: dict[str, Any] = {"deadline": self.deadline, "read": [], "submissions": [], "until": None}
@@ -90,19 +90,19 @@ class _OutboxTrigger(BaseTrigger):
         try:
             finds = outbox_finds(
                 self.icsftps_conn_id,
-                self.found,
+                self._found,
                 poke_interval=self.poke_interval,
                 deadline=deadline,
                 warn=self.log.warning,
             )
             async with aclosing(finds):
                 async for names in finds:
-                    yield self.event("ready", names)
+                    yield self._event("ready", names)
                     return
         except IcsFtpsError as error:
-            yield self.event("error", error=error)
+            yield self._event("error", error=error)
             return
-        yield self.event("timeout")
+        yield self._event("timeout")
 
 
 class IcsFtpsResponseTrigger(_OutboxTrigger):
@@ -125,18 +125,18 @@ class IcsFtpsResponseTrigger(_OutboxTrigger):
         self.until = until
         self.read = read or []
 
-    def arguments(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         mine = {"submissions": self.submissions, "until": self.until, "read": self.read}
-        return super().arguments() | mine
+        return super()._arguments() | mine
 
-    def event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
+    def _event(self, status: str, names: Sequence[str] = (), error: IcsFtpsError | None = None) -> TriggerEvent:
         """Return an event that carries what the wait was for, because the task goes on in a new process."""
-        event = super().event(status, names, error)
+        event = super()._event(status, names, error)
         event.payload |= {"read": self.read, "submissions": self.submissions, "until": self.until}
         return event
 
-    def found(self, names: OutboxNames) -> list[str]:
+    def _found(self, names: OutboxNames) -> list[str]:
         """Return the status files of all submissions when there is something for a worker to do."""
         goal, read = Goal(self.until), frozenset(self.read)
         seen = [observe(names, Submission.from_data(data), goal, read) for data in self.submissions]
@@ -160,11 +160,11 @@ class IcsFtpsOutboxTrigger(_OutboxTrigger):
         super().__init__(**kwargs)
         self.pattern = pattern
 
-    def arguments(self) -> dict[str, Any]:
+    def _arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return super().arguments() | {"pattern": self.pattern}
+        return super()._arguments() | {"pattern": self.pattern}
 
-    def found(self, names: OutboxNames) -> list[str]:
+    def _found(self, names: OutboxNames) -> list[str]:
         """Return the names that match."""
         return names.matching(self.pattern)
 

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
+    FileNotAvailableError,
     GatewayUnavailableError,
     NameAlreadyUsedError,
     SubmissionRejectedError,
@@ -71,6 +72,20 @@ def test_while_the_customs_system_is_down_the_gateway_refuses_the_second_copy(an
             assert file_again(client, [FIRST])[0].verdict == "filed"
         assert len(filed(simulator)) == 1
         simulator.check()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_service_folder_that_is_not_there_is_no_sign_of_an_earlier_copy(simulator, gateway, known):
+    with pytest.raises(FileNotAvailableError, match=r"/Manifes/manifest-\w+\.xml at .* the gateway answered 550"):
+        file_all(gateway, [dataclasses.replace(FIRST, service="Manifes")], Journal(complete=known))
+    assert simulator.uploads == []
+
+
+def test_a_folder_is_only_missing_where_the_login_shows_folders(simulator, gateway):
+    assert [gateway.lacks_service(service) for service in ("Manifest", "Manifes")] == [False, True]
+    elsewhere = dataclasses.replace(simulator.settings(), outbox="/other/out")  # the root shows no such folder
+    with GatewayClient(elsewhere) as other:
+        assert not other.lacks_service("Manifes")
 
 
 def test_equal_files_in_one_task_are_one_filing(simulator, gateway):

@@ -198,7 +198,7 @@ def test_a_deferral_that_meets_a_harmless_refusal_keeps_its_time_limit(connectio
     waiting = sensor(submission, True, timeout=100)
     with pytest.raises(TaskDeferred) as first:
         waiting.execute(context())
-    event = first.value.trigger.event("ready").payload | {"read": ["x"]}
+    event = first.value.trigger._event("ready").payload | {"read": ["x"]}
     with pytest.raises(TaskDeferred) as second:
         waiting.execute_complete(context(), event)
     assert first.value.trigger.deadline == second.value.trigger.deadline

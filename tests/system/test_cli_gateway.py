@@ -79,7 +79,7 @@ def test_the_same_content_is_filed_again_on_purpose(icsftps, simulator, again):
 
 
 def test_an_airflow_connection_is_found_by_its_id_and_nothing_stands_beside_the_json(folder, simulator, connection):
-    code, said, errors = process("upload", "0.xml", "--service", "Manifest", "--json", "--connection-id", connection)
+    code, said, errors = process("upload", "0.xml", "--service", "Manifest", "--json", "--conn-id", connection)
     assert (code, len(filed(simulator)), errors) == (0, 1, "")
     assert json.loads(said)[0]["state"] == "filed"
 

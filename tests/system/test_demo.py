@@ -19,7 +19,7 @@ def run(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[st
 
 @pytest.mark.timeout(300)
 def test_two_manifests_are_answered_and_one_is_rejected(tmp_path):
-    done = run("demo", "--json", "--output", str(tmp_path))
+    done = run("demo", "--json", "--directory", str(tmp_path))
     assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
     journeys = {journey["file"]: journey for journey in json.loads(done.stdout)}
     assert {"departure_aarhus.xml", "arrival_esbjerg.xml", "arrival_without_trailer.xml"} == set(journeys)

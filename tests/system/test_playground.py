@@ -18,7 +18,7 @@ ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main;
 def api(tmp_path) -> Iterator[Api]:
     port = free_port()
     process = subprocess.Popen(
-        [*ICSFTPS, "playground", "--home", str(tmp_path), "--port", str(port), "--seconds", "500"],
+        [*ICSFTPS, "playground", "--directory", str(tmp_path), "--port", str(port), "--seconds", "500"],
         stdout=subprocess.DEVNULL,
     )
     try:

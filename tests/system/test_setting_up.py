@@ -62,7 +62,7 @@ class TestCheck:
         assert run("check", "--connection", files["connection.json"], "--heartbeat").exit_code == 0
         assert [upload.service for upload in simulator.uploads] == ["FTPSGW.Heartbeat"]
 
-    @pytest.mark.parametrize("arguments", [[], ["--connection", "a", "--connection-id", "b"], ["--seconds", "0"]])
+    @pytest.mark.parametrize("arguments", [[], ["--connection", "a", "--conn-id", "b"], ["--timeout", "0"]])
     def test_wrong_use_ends_with_2(self, arguments):
         assert run("check", *arguments).exit_code == 2
 
@@ -116,7 +116,7 @@ class TestCheck:
         environment = os.environ | {"AIRFLOW_CONN_CUSTOMS": json.dumps(simulator.connection())}
         for conn_id, code in (("customs", 0), ("nobody", 1)):
             done = subprocess.run(
-                [*ICSFTPS, "check", "--connection-id", conn_id, "--json"],
+                [*ICSFTPS, "check", "--conn-id", conn_id, "--json"],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -135,7 +135,7 @@ class TestConnection:
 
         shown = run(
             *("connection", "--p12", files["client.p12"], "--host", simulator.host, "--port", str(simulator.port)),
-            *("--login", "a/b c", "--ca", files["ca.pem"], "--conn-id", "customs"),
+            *("--username", "a/b c", "--ca", files["ca.pem"], "--conn-id", "customs"),
             **secrets,
         )
         assert shown.exit_code == 0, shown.output
