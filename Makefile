@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test coverage chaos bench fuzz docs linkcheck pictures lint format hooks clean
+.PHONY: help demo playground test coverage matrix chaos bench fuzz docs linkcheck pictures lint format hooks dist clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -34,6 +34,9 @@ coverage: $(READY) ## Run the tests of the core, and show what they leave out of
 	@mkdir -p .coverage
 	@$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
 	@$(BIN)/coverage report
+
+matrix: $(READY) ## Run all tests on every Airflow and Python, with the oldest and the newest dependencies; hours
+	@$(BIN)/nox
 
 N ?= 500
 SEED ?= 1
@@ -74,5 +77,10 @@ format: $(READY) ## Put the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+dist: $(READY) ## Build the wheel and the sdist into dist/, and check them as the index does
+	@rm -rf dist
+	@$(BIN)/uv build --quiet
+	@$(BIN)/twine check --strict dist/*
+
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build
+	rm -rf $(VENV) .nox .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build

@@ -21,17 +21,25 @@ from typing import Any
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="icsftps-docs-"))
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
 
-from docutils.nodes import Element, reference  # noqa: E402 - see above
-from sphinx.addnodes import pending_xref  # noqa: E402
-from sphinx.application import Sphinx  # noqa: E402
-from sphinx.environment import BuildEnvironment  # noqa: E402
+from docutils.nodes import Element, reference
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
-from airflow_provider_icsftps import __version__  # noqa: E402
+from airflow_provider_icsftps import __version__
 
 HERE = Path(__file__).parent
 PACKAGE = "airflow_provider_icsftps"
 #: Modules whose public names the reference describes under this very path.
-PUBLIC = ("gateway", "hooks.icsftps", "operators.icsftps", "sensors.icsftps", "triggers.icsftps", "exceptions", "simulator")
+PUBLIC = (
+    "gateway",
+    "hooks.icsftps",
+    "operators.icsftps",
+    "sensors.icsftps",
+    "triggers.icsftps",
+    "exceptions",
+    "simulator",
+)
 
 project = "airflow-provider-icsftps"
 author = "the authors of airflow-provider-icsftps"
@@ -93,7 +101,7 @@ SHOWN_AS = {
 
 def for_the_site(app: Sphinx, docname: str, source: list[str]) -> None:
     """Turn a page of the forge into one of the site."""
-    if not app.env.doc2path(docname).suffix == ".md":
+    if app.env.doc2path(docname).suffix != ".md":
         return
     text = source[0]
     if whole := re.fullmatch(r"\[([A-Z]+\.md)\]\(\.\./\1\)\n", text):
@@ -157,7 +165,7 @@ def by_public_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, conte
     return None
 
 
-def public_bases(app: Sphinx, name: str, cls: type, options: Any, bases: list[type]) -> None:
+def public_bases(_app: Sphinx, _name: str, _cls: type, _options: Any, bases: list[type]) -> None:
     """Show the public classes that a class is of, not the private ones between."""
     while private := [base for base in bases if isinstance(base, type) and base.__name__.startswith("_")]:
         at = bases.index(private[0])

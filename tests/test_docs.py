@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,6 +92,9 @@ def test_every_verb_of_the_command_line_is_documented():
 
 def test_the_help_of_every_verb_is_shown_as_it_is():
     """`python tests/docs/cli_help.py` pastes it in anew."""
+    pinned = re.search(r"^typer==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
+    if version("typer") != pinned:
+        pytest.skip(f"The page shows the help as typer {pinned} lays it out")
     page = DOCS / "cli.md"
     marks = [block.mark.removeprefix("help: ") for block in blocks(page) if block.mark.startswith("help: ")]
     assert sorted(marks) == cli_help.VERBS

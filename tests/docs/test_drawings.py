@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from docs import drawings
 from docs.pages import PAGES, links
 

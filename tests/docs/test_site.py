@@ -12,16 +12,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from docs.pages import ROOT
 
 from airflow_provider_icsftps import exceptions, gateway, simulator
 from airflow_provider_icsftps.hooks import icsftps as hooks
 from airflow_provider_icsftps.operators import icsftps as operators
 from airflow_provider_icsftps.sensors import icsftps as sensors
 from airflow_provider_icsftps.triggers import icsftps as triggers
+from docs.pages import ROOT
 
 DOCS = ROOT / "docs"
-SOURCES = sorted(path.relative_to(DOCS) for kind in ("*.md", "*.rst") for path in DOCS.rglob(kind) if "_build" not in path.parts)
+SOURCES = sorted(
+    path.relative_to(DOCS) for path in DOCS.rglob("*") if path.suffix in {".md", ".rst"} and "_build" not in path.parts
+)
 MODULES = [exceptions, gateway, hooks, operators, sensors, simulator, triggers]
 
 missing = [name for name in ("sphinx", "myst_parser", "furo") if importlib.util.find_spec(name) is None]
@@ -85,7 +87,12 @@ def _inventory(site: Path) -> set[str]:
     from sphinx.util.inventory import InventoryFile
 
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="")
-    return {name for kind, names in inventory.data.items() if kind.startswith("py:") for name in names}
+    return {
+        name
+        for kind, names in inventory.data.items()
+        for name, entry in names.items()
+        if kind.startswith("py:") and entry.uri.endswith(f"#{name}")  # else it is where a public name is defined
+    }
 
 
 def _public(module) -> list[str]:
@@ -99,7 +106,7 @@ def _public(module) -> list[str]:
     return [name for name in defined if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.removeprefix("airflow_provider_icsftps."))
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_public_name_is_in_the_reference(module, site):
     names = _public(module)
     assert names

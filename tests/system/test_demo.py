@@ -35,9 +35,7 @@ def test_two_manifests_are_answered_and_one_is_rejected(tmp_path):
         rejected["outcome"],
         rejected["reason"],
     ) == ("rejected", "LAST_RECORD_INCORRECT: The declaration has no trailer.")
-    log = (tmp_path / "airflow.log").read_text()
-    assert "SubmissionRejectedError" in log
-    assert "running trigger in line" in log
+    assert "SubmissionRejectedError" in (tmp_path / "airflow.log").read_text()
 
 
 def test_an_example_is_short_enough_to_be_understood_at_once():
