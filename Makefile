@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test coverage matrix chaos bench fuzz pictures lint format hooks dist clean
+.PHONY: help demo playground test coverage matrix chaos bench fuzz docs linkcheck pictures lint format hooks dist clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -53,6 +53,13 @@ fuzz: $(READY) ## Fuzz all that reads bytes from outside for SECONDS=3600
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,fuzz]'
 	@$(BIN)/python tests/fuzz/run.py $(SECONDS)
 
+docs: $(READY) ## Build the pages into docs/_build/html; a warning is an error
+	@$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+linkcheck: $(READY) ## Follow the links that lead out of the pages; needs a network
+	@$(BIN)/python -m sphinx -b linkcheck -q docs docs/_build/linkcheck
+
 pictures: $(READY) ## Take the pictures in the pages anew, of a real Airflow in Chromium
 	@ICSFTPS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/system/test_pictures.py
 
@@ -76,4 +83,4 @@ dist: $(READY) ## Build the wheel and the sdist into dist/, and check them as th
 	@$(BIN)/twine check --strict dist/*
 
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) .nox .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .nox .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build

@@ -9,6 +9,7 @@ import pytest
 from journeys import QUICK, journey, manifest, one_try
 from long_run import MODES, run
 from relay import Control, Cut, Data, Stall
+from walked import of_the_filing
 
 #: Every point is walked in the hardest mode, every tenth in the others; `make chaos` goes on at random.
 WHOLE = {("accept", "reset")}
@@ -37,13 +38,6 @@ def points_of_one_upload(relayed, folder):
     assert len(sending) >= 10
     assert len(commands) >= 60
     return points
-
-
-def of_the_filing(place):
-    """The filing session is the first control connection; a listing and the upload are its data connections."""
-    kind, first, second, *_ = [*place.split("/"), ""]
-    number = second if kind == "connect" else first
-    return number == "1" or (number == "2" and kind != "control" and first != "control")
 
 
 def well_ended(ended):

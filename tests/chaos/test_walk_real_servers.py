@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from journeys import QUICK, manifest
 from relay import Cut, Relay
-from test_walk import of_the_filing
+from walked import of_the_filing
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import Filing, GatewayClient, GatewaySettings, Journal, Patience, file_all

@@ -91,3 +91,8 @@ def anchors(page: Path) -> set[str]:
 
 def links(page: Path) -> list[str]:
     return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not re.match(r"[a-z]+:", link)]
+
+
+def outside_links(page: Path) -> list[str]:
+    """Links to other sites, written out or behind words."""
+    return re.findall(r"\w+://[^\s)>\]]+", re.sub(r"`[^`\n]+`", "", prose(page)))

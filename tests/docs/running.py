@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,6 +111,14 @@ def run_python(text: str, namespace: dict[str, Any], filename: str) -> Any:
 def run_dag(dag: DAG) -> dict[str, Any]:
     """Run a DAG's tasks one after the other, deferrals included; return what each returned."""
     returned: dict[str, Any] = {}
+    pushed: dict[tuple[str, str], Any] = {}
+
+    def pull(task_ids: str, key: str = "return_value", **_: Any) -> Any:
+        return returned[task_ids] if key == "return_value" else pushed[task_ids, key]
+
+    def pusher(task_id: str) -> Callable[[str, Any], None]:
+        return lambda key, value: pushed.update({(task_id, key): json.loads(json.dumps(value))})
+
     for task in dag.topological_sort():
         ti = SimpleNamespace(
             dag_id=dag.dag_id,
@@ -118,8 +127,8 @@ def run_dag(dag: DAG) -> dict[str, Any]:
             try_number=1,
             map_index=-1,
             task=task,
-            xcom_push=lambda key, value: None,
-            xcom_pull=lambda task_ids=None, **_: returned[task_ids],
+            xcom_push=pusher(task.task_id),
+            xcom_pull=pull,
         )
         context: Any = {"ti": ti, "task_instance": ti, "params": dict(dag.params), "ds": "2026-11-23"}
         context |= {"expanded_ti_count": None, "outlet_events": {}, "inlet_events": {}, "run_id": ti.run_id}

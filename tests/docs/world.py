@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, PartitionedAssetTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.module_loading import import_string
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_icsftps.gateway import GatewaySettings, Record, Submission
@@ -44,6 +45,7 @@ class World:
         self.use_connection("icsftps_default", simulator.connection())
         self.use_connection("icsftps_production", simulator.connection())
         self.use_connection("icsftps_old", simulator.connection())
+        self.use_connection("icsftps_legacy", simulator.connection())
         simulator.write_credentials(folder)
         simulator.put_in_outbox("notice_1.xml", b"<notice/>")
         simulator.put_in_outbox("Manifest_departure_response1.xml", b"<receipt/>")
@@ -93,7 +95,7 @@ class World:
         value = run_python(text, self.namespace, str(block))
         if isinstance(value, DAG):
             assert DagSerialization.to_dict(value)["dag"]["dag_id"] == value.dag_id
-            if not any(_is_mapped(task) for task in value.tasks):  # those are run by Airflow itself, in other tests
+            if not _needs_airflow(value):  # those are run by Airflow itself, in other tests
                 returned = run_dag(value)
                 assert all(returned.values()), returned
 
@@ -122,6 +124,10 @@ class World:
             more = {"statuses", "responses"} if block.mark == "answer" else set()
             assert {f.name for f in fields(Submission)} | more == set(values)
             return
+        if block.mark == "triggers":
+            for path, arguments in values.items():
+                assert import_string(path)(**arguments).serialize() == (path, arguments)
+            return
         if block.mark == "record":
             assert {f.name for f in fields(Record)} - {"folder", "record"} | {"format"} == set(values)
             return
@@ -141,8 +147,11 @@ class World:
             self.settings(made)
 
 
-def _is_mapped(task: Any) -> bool:
-    return isinstance(task, MappedOperator) or task.get_closest_mapped_task_group() is not None
+def _needs_airflow(dag: DAG) -> bool:
+    """Tell whether a DAG's tasks get what only a scheduler has: mapped inputs, a partition."""
+    return isinstance(dag.timetable, PartitionedAssetTimetable) or any(
+        isinstance(task, MappedOperator) or task.get_closest_mapped_task_group() is not None for task in dag.tasks
+    )
 
 
 def split_command(command: str) -> tuple[str, list[str]]:

@@ -1,0 +1,40 @@
+"""The table of docs/exactly-once.md is that of a walk, and a walk of today ends as it says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from journeys import QUICK, journey
+from walked import FAULTS, PAGE, PARTS, RECORD, SIZE, VERDICTS, parts_of_an_upload, pasted, totals
+
+RECORDED = json.loads(RECORD.read_text())
+
+
+def test_the_page_shows_what_was_recorded():
+    """`python tests/chaos/walked.py paste` pastes it in anew."""
+    text = PAGE.read_text()
+    assert "| Where |" in text
+    assert pasted(text, RECORDED) == text
+
+
+def test_what_was_recorded_files_nothing_twice_and_loses_nothing():
+    for counted in (totals(RECORDED), RECORDED["at random"]):
+        assert set(counted) <= {"filed once", "stopped"}
+        assert set(counted) <= set(VERDICTS)
+    assert len(RECORDED["not filed once"]) == totals(RECORDED)["stopped"]
+
+
+@pytest.mark.timeout(300)
+def test_an_upload_that_is_broken_today_ends_as_the_table_says(relayed_gateway, tmp_path, monkeypatch):
+    """One place of each part, in the middle of it, broken in each way."""
+    relayed = relayed_gateway(cut_uploads="accept", check_xml=True, delays={1: 0, 2: 0, 3: 0})
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection(**QUICK)))
+    parts = parts_of_an_upload(relayed, tmp_path)
+    assert tuple(parts) == PARTS
+    for part, places in parts.items():
+        place = places[len(places) // 2]
+        for number, (fault, action) in enumerate(FAULTS.items()):
+            ended = journey(relayed, tmp_path, f"again-{PARTS.index(part)}-{number}", [(place, action)], size=SIZE)
+            assert ended.struck, f"{place}: nothing broke"
+            assert ended.verdict in RECORDED["walk"][part][fault], f"{part}, {fault}, {place}: {ended}"
