@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test coverage matrix chaos bench fuzz pictures lint format dist clean
+.PHONY: help demo playground test coverage matrix chaos bench fuzz pictures lint format hooks dist clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -62,6 +62,9 @@ lint: $(READY) ## ruff, mypy strict, import-linter, codespell
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/codespell
+
+hooks: $(READY) ## Have git run the checks of `make lint` at each commit
+	@$(BIN)/pre-commit install
 
 format: $(READY) ## Put the code into its form
 	@$(BIN)/ruff check --fix .

@@ -34,16 +34,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-# Airflow reads its configuration when it is first imported, here and in the processes that are measured
-_HOME = tempfile.TemporaryDirectory(prefix="icsftps-benchmark-", ignore_cleanup_errors=True)
-os.environ |= {
-    "AIRFLOW_HOME": _HOME.name,
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-}
-
-from outbox_clients import Cost, run  # noqa: E402 - see above
-from servers import here  # noqa: E402
+import airflow_home  # isort: skip  # noqa: F401 - before all that imports Airflow
+from outbox_clients import Cost, run
+from servers import here
 
 if TYPE_CHECKING:
     from servers import CountingServer, Counts

@@ -18,7 +18,6 @@ import math
 import os
 import platform
 import statistics
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
@@ -29,16 +28,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-# Airflow reads its configuration when it is first imported, by one of the modules below
-_HOME = tempfile.TemporaryDirectory(prefix="icsftps-benchmark-", ignore_cleanup_errors=True)
-os.environ |= {
-    "AIRFLOW_HOME": _HOME.name,
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-}
-
-from servers import CountingProftpd, EmbeddedGateway  # noqa: E402
-from waiting_cases import Case, Result, measure, memory  # noqa: E402 - see above
+import airflow_home  # isort: skip  # noqa: F401 - before all that imports Airflow
+from servers import CountingProftpd, EmbeddedGateway
+from waiting_cases import Case, Result, measure, memory
 
 if TYPE_CHECKING:
     from servers import CountingServer

@@ -115,19 +115,6 @@ def test_the_dag_in_the_readme_is_short():
     assert len([line for line in shown.splitlines() if line]) <= 20
 
 
-def test_the_readme_shows_the_demonstration_as_it_is():
-    from airflow_provider_icsftps.cli import demo
-
-    (shown,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "console"]
-    told = inspect.getsource(demo)
-    assert f"Embedded gateway on 127.0.0.1:35463; DAG {demo.DAG_ID}" in shown
-    for words in ("What became of each file", "LAST_RECORD_INCORRECT", "Responses are in", "Airflow's log is"):
-        assert words in shown
-        assert words in told
-    for sample in set(re.findall(r"(?:arrival|departure)_[a-z_]+(?=-|\.xml)", shown)):
-        assert (EXAMPLE.parent / "data" / f"{sample}.xml").is_file()
-
-
 # ---------------------------------------------------------------- links
 
 

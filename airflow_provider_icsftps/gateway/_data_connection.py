@@ -17,7 +17,7 @@ import time
 from airflow_provider_icsftps.exceptions import GatewayProtocolError, UntrustedGatewayError
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._sockets import ready, tune
-from airflow_provider_icsftps.gateway._wire_errors import connection_error, unprotected
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, no_data_port, unprotected
 
 #: Bytes that are read or written at once.
 BLOCK = 256 * 1024
@@ -35,10 +35,15 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
 
     :param session: an open session; it keeps whether the command was sent and a 1xx came.
     :param command: STOR, RETR, NLST, LIST or MLSD with its argument.
+    :return: the data connection, protected; its owner closes it.
+    :raises ftplib.Error: when the gateway refuses instead.
+    :raises OSError: when there is no data connection, and the gateway does not say why.
+    :raises GatewayRefusedError: when the gateway gives no data port.
+    :raises GatewayUnavailableError: when its port does not take the connection.
+    :raises GatewayProtocolError: when it names a port outside of those that the settings allow.
+    :raises UntrustedGatewayError: when it is not protected as agreed on, or leads to another server.
     """
-    control = session.sock
-    if control is None:
-        raise EOFError
+    control = session.control
     session.data_port = 0
     session.data_open = session.command_sent = session.transfer_began = False
     host, port = _passive(session)
@@ -80,7 +85,10 @@ def end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
     """
     Send close_notify and FIN at once, without waiting for the other side's.
 
+    :param data: a data connection, over which nothing more is to be sent.
+    :param seconds: how long it may take until there is room for them.
     :return: whether they could be sent: ``False`` on a connection that was reset.
+    :raises TimeoutError: when there is no room by then.
     """
     data.settimeout(0)
     while True:
@@ -104,15 +112,14 @@ def end_politely(data: ssl.SSLSocket, seconds: float) -> bool:
 
 def _passive(session: FtpsSession) -> tuple[str, int]:
     """Ask for a data port; the address in the answer is ignored: behind NAT it is wrong, forged it is worse."""
-    control = session.sock
-    if control is None:
-        raise EOFError
-    peer = control.getpeername()
+    peer = session.control.getpeername()
     reply = ""
     if session.af == socket.AF_INET:
         try:
             reply = session.sendcmd("PASV")
         except ftplib.error_perm as error:
+            if str(error).startswith("550"):
+                raise no_data_port(f"Data connection to {session.settings.address}", str(error)) from error
             if not str(error).startswith(_NOT_IMPLEMENTED):
                 raise
     try:
@@ -140,17 +147,14 @@ def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSock
     data.settimeout(0)
     try:
         while True:
-            readable: list[ssl.SSLSocket] = [data]
-            writable: list[ssl.SSLSocket] = []
             try:
                 data.do_handshake()
                 break
-            except ssl.SSLWantReadError:
-                pass
-            except ssl.SSLWantWriteError:
-                readable, writable = [], [data]
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wants:
+                full = isinstance(wants, ssl.SSLWantWriteError)
+            readable, writable = ([], [data]) if full else ([data], [])
             if not session.transfer_began:
-                readable = [*readable, control]
+                readable.append(control)
             buffered = not session.transfer_began and (session.file.has_buffered or control.pending())
             left = max(0.0, expires - time.monotonic())
             found = ready(readable, writable, 0 if buffered else left)

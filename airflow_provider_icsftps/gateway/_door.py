@@ -69,12 +69,14 @@ class Door:
         if self.is_closed:
             raise FleetCancelledError("the fleet of sessions was cancelled")
 
-    def enter(self, member: Member, log_in: Callable[[], None]) -> None:
+    def enter(self, member: Member, log_in: Callable[[], FtpsSession]) -> FtpsSession:
         """
         Log a session in, one at a time.
 
         :param member: whose session.
         :param log_in: connects and logs in.
+        :return: what that returned.
+        :raises FleetCancelledError: when the fleet was cancelled.
         :raises NoSeatError: when it is one too many.
         :raises IcsFtpsError: when there is no other, and it cannot log in.
         """
@@ -90,12 +92,13 @@ class Door:
             if self._absence is not None and self._absences != absences:
                 raise IcsFtpsError.from_data(self._absence.to_data())  # found while this one waited
             try:
-                log_in()
+                session = log_in()
             except IcsFtpsError as error:
                 self._judge(error, member, others)
                 raise
             self._inside.add(member)
         self.check()  # cancelled while it logged in
+        return session
 
     def leave(self, member: Member) -> None:
         """
@@ -144,8 +147,8 @@ class Member(GatewayClient):
         self._door.check()
         return super()._open_session()
 
-    def _log_in(self) -> None:
-        self._door.enter(self, super()._log_in)
+    def _log_in(self) -> FtpsSession:
+        return self._door.enter(self, super()._log_in)
 
     def sever(self) -> None:
         """Break off what a thread is doing with it; also from a signal handler."""

@@ -1,15 +1,11 @@
 """
-The FTPS wire: one session on ``ftplib.FTP_TLS`` and ``ssl``. Replies and exceptions become our errors
+The FTPS wire: one session, from the TCP connection to the login. Replies and exceptions become our errors
 here only (in the words of :mod:`~airflow_provider_icsftps.gateway._wire_errors`).
 
-From ftplib come the reply parser, the error classes and the sending of commands; the rest is written here because
-it decides whether a filing is whole:
+Exactly TLS 1.2; nothing is sent before it is up, and nothing is accepted that was sent in clear behind the 234.
 
-* Exactly TLS 1.2, nothing sent before it is up, nothing accepted that was sent in clear behind the 234.
-* Each reply has one time limit for the whole of it, so that a server that drips bytes cannot hold a task.
-* A reply is a reply to one command: what was said before the command was sent is never taken for its answer.
-
-Data connections are in :mod:`~airflow_provider_icsftps.gateway._data_connection`, what passes over them in
+Commands and their replies are in :mod:`~airflow_provider_icsftps.gateway._control_connection`, data connections in
+:mod:`~airflow_provider_icsftps.gateway._data_connection`, what passes over them in
 :mod:`~airflow_provider_icsftps.gateway._transfer` and :mod:`~airflow_provider_icsftps.gateway._download`.
 """
 
@@ -17,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import ftplib
-import re
 import socket
 import ssl
 import time
@@ -29,20 +24,18 @@ from airflow_provider_icsftps.exceptions import (
     IcsFtpsError,
     UntrustedGatewayError,
 )
+from airflow_provider_icsftps.gateway._control_connection import ControlConnection
 from airflow_provider_icsftps.gateway._deadline import Deadline
 from airflow_provider_icsftps.gateway._replies import ReplyReader
-from airflow_provider_icsftps.gateway._sockets import addresses_of, keep_alive, ready, tune, wrapped
+from airflow_provider_icsftps.gateway._sockets import addresses_of, keep_alive, tune, wrapped
 from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
-_MAX_REPLY_LINES = 500
-_MAX_PRELIMINARIES = 5
 #: Refusals of a data connection, which mean that the TLS session was forgotten when it was not resumed.
 _NOT_RESUMED = ("425", "522")
-_REPLY = re.compile(r"[1-5]\d\d(?![^ -])", re.ASCII)
 
 
-class FtpsSession(ftplib.FTP_TLS):
+class FtpsSession(ControlConnection):
     """
     One control connection: connected, protected, logged in.
 
@@ -50,14 +43,8 @@ class FtpsSession(ftplib.FTP_TLS):
     :param deadline: a limit for all that this session does, on top of those in the settings.
     """
 
-    sock: ssl.SSLSocket | None  # ftplib starts with None, too
-    file: ReplyReader  # type: ignore[assignment]  # all that ftplib asks of it is readline and close
-
     def __init__(self, settings: GatewaySettings, deadline: Deadline | None = None) -> None:
-        super().__init__(context=settings.tls_context, timeout=settings.timeout, encoding=settings.encoding)
-        self.settings = settings
-        self.deadline = deadline
-        self.host = settings.host
+        super().__init__(settings, deadline)
         self._where = f"Connection to {settings.address}"
         self._addresses: list[tuple[str, int]] = []
         #: The control connection's TLS session, which data connections resume. Read once: CPython loses six kilobytes
@@ -75,11 +62,8 @@ class FtpsSession(ftplib.FTP_TLS):
         self.transfer_began = False
         #: The data connection in use, or the last one.
         self.data: ssl.SSLSocket | None = None
-        #: Whether another thread has broken it off.
-        self.severed = False
         #: Until the gateway says otherwise.
         self.has_mlsd = True
-        self._type = ""
 
     # ------------------------------------------------------------ opening and closing
 
@@ -100,13 +84,22 @@ class FtpsSession(ftplib.FTP_TLS):
         self.protect()
 
     def look_up(self) -> None:
-        """Find the host's addresses."""
+        """
+        Find the host's addresses.
+
+        :raises GatewayUnavailableError: when the name is not known.
+        :raises GatewayTimeoutError: when the session has a deadline and the lookup does not end in time.
+        """
         with self.mapped(self._where):
             limit = None if self.deadline is None else self.within(self.settings.connect_timeout)
             self._addresses = addresses_of(self.settings.host, self.settings.port, limit)
 
     def dial(self) -> None:
-        """Make the TCP connection, to the first address that takes it."""
+        """
+        Make the TCP connection, to the first address that takes it; each has ``connect_timeout``.
+
+        :raises GatewayUnavailableError: when none does; it tells of the last one.
+        """
         with self.mapped(self._where):
             failure: OSError | None = None
             for address in self._addresses:
@@ -124,12 +117,21 @@ class FtpsSession(ftplib.FTP_TLS):
             self.file = ReplyReader(raw, self.encoding)
 
     def greet(self) -> None:
-        """Read the gateway's greeting."""
+        """
+        Read the gateway's greeting.
+
+        :raises GatewayUnavailableError: when there is none, or a "not now".
+        :raises GatewayProtocolError: when what speaks there is no FTP server.
+        """
         with self.mapped(self._where):
-            self.welcome = self._greeting()
+            self.welcome = self.greeting()
 
     def ask_for_tls(self) -> None:
-        """Have the gateway agree to TLS."""
+        """
+        Have the gateway agree to TLS (RFC 4217).
+
+        :raises UntrustedGatewayError: when it refuses, or text in clear stands behind its answer.
+        """
         with self.mapped(f"{self._where}: AUTH TLS", "AUTH TLS"):
             try:
                 self.voidcmd("AUTH TLS")
@@ -145,13 +147,15 @@ class FtpsSession(ftplib.FTP_TLS):
                 )
 
     def shake_hands(self) -> None:
-        """Make the TLS handshake: see that it is the gateway, and show the client certificate."""
+        """
+        Make the TLS handshake: see that it is the gateway, and show the client certificate.
+
+        :raises UntrustedGatewayError: when it is not, or does not speak TLS 1.2 with a cipher that is accepted here.
+        :raises LoginRefusedError: when it turns the client certificate down.
+        """
         with self.mapped(f"{self._where}: TLS handshake", handshake=True):
-            if self.sock is None:
-                raise EOFError
-            self.sock.settimeout(self.within(self.settings.connect_timeout))
-            tls = wrapped(self.context, self.sock, self.settings.host)
-            self.sock = tls
+            self.control.settimeout(self.within(self.settings.connect_timeout))
+            self.sock = tls = wrapped(self.context, self.control, self.settings.host)
             try:
                 tls.do_handshake()
             except ssl.SSLError as error:
@@ -164,7 +168,11 @@ class FtpsSession(ftplib.FTP_TLS):
             self.file = ReplyReader(tls, self.encoding)
 
     def log_in(self) -> None:
-        """Send username and password, once."""
+        """
+        Send the username, and the password if it is asked for; each once.
+
+        :raises LoginRefusedError: when the gateway turns them down.
+        """
         with self.mapped(f"Login of {self.settings.username} at {self.settings.address}", "USER"):
             try:
                 if self.sendcmd(f"USER {self.settings.username}")[:1] == "3":
@@ -174,26 +182,16 @@ class FtpsSession(ftplib.FTP_TLS):
                 raise type(error)(reply[:4] + reply[4:].replace(self.settings.password, "***")) from None
 
     def protect(self) -> None:
-        """Have data connections encrypted, and files sent as they are."""
+        """
+        Have data connections encrypted, and files sent as they are.
+
+        :raises GatewayRefusedError: when the gateway declines either.
+        """
         with self.mapped(f"{self._where}: protecting data connections", "PROT P"):
             self.voidcmd("PBSZ 0")
             self.voidcmd("PROT P")
             self._prot_p = True
-            self.set_type("I")
-
-    def within(self, seconds: float) -> float:
-        """
-        Return how long an operation may take: its own limit, or what the session's deadline leaves of it.
-
-        :param seconds: its own limit.
-        :raises TimeoutError: when the deadline is over.
-        """
-        return seconds if self.deadline is None else self.deadline.within(seconds)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the control connection has not been given up."""
-        return self.sock is not None
+            self.voidcmd("TYPE I")  # once a session, not once a file: listings are the same in it
 
     def leave(self) -> None:
         """Say goodbye if that is possible, and close in any case."""
@@ -220,87 +218,21 @@ class FtpsSession(ftplib.FTP_TLS):
     @property
     def can_resume(self) -> bool:
         """Whether the gateway is likely to know its TLS session still; where resuming is demanded, it is needed."""
-        tls = self.tls_session if self.sock is not None else None
+        tls = self.tls_session
         if tls is None:
             return False
         life = min(tls.timeout, tls.ticket_lifetime_hint or tls.timeout)
         return time.time() - tls.time < 0.9 * life
 
     def note_resumption(self, resumed: bool) -> None:
-        """Count a data connection."""
+        """
+        Count a data connection.
+
+        :param resumed: whether it resumed the control connection's TLS session.
+        """
         self.data_connections += 1
         self.resumed += resumed
         self._forgotten = not resumed
-
-    # ------------------------------------------------------------ what ftplib calls
-
-    def sendcmd(self, cmd: str) -> str:
-        """Send a command and return its reply; refuse to take for it what was said before."""
-        if self.sock is None:
-            raise EOFError
-        if self.file.take_in():
-            unasked = self.getresp()  # raises a 421, which says why it is closing
-            raise ftplib.error_proto(f"{unasked} without being asked")
-        return super().sendcmd(cmd)
-
-    def voidcmd(self, cmd: str) -> str:
-        """The same, for a command whose reply must be a plain yes."""
-        reply = self.sendcmd(cmd)
-        if not reply.startswith("2"):
-            raise ftplib.error_reply(reply)
-        return reply
-
-    def _greeting(self) -> str:
-        for _ in range(_MAX_PRELIMINARIES):
-            reply = self.getresp()
-            if not reply.startswith("1"):  # 120: ready in so many minutes
-                return reply
-        raise ftplib.error_reply(reply)
-
-    def putline(self, line: str) -> None:
-        """Send one line; ftplib's own does not keep names that are no text in the gateway's encoding."""
-        if "\r" in line or "\n" in line:
-            raise ValueError("a command must not hold line breaks")
-        if self.sock is None or self.severed:
-            raise EOFError
-        self.sock.settimeout(self._reply_seconds())
-        self.sock.sendall((line + "\r\n").encode(self.encoding, "surrogateescape"))
-
-    def getmultiline(self) -> str:
-        """Read a reply of one or more lines, bounded in length and in time."""
-        self.file.limit(self._reply_seconds())
-        lines = [self.getline()]
-        if not _REPLY.match(lines[0]):
-            raise ftplib.error_proto(lines[0])
-        code = lines[0][:3]
-        while lines[0][3:4] == "-" and not (lines[-1] == code or lines[-1].startswith(f"{code} ")):
-            if len(lines) > _MAX_REPLY_LINES:
-                raise ftplib.error_proto(f"a reply of more than {_MAX_REPLY_LINES} lines")
-            lines.append(self.getline())
-        return "\n".join(lines)
-
-    def _reply_seconds(self) -> float:
-        return self.within(float(self.timeout or self.settings.timeout))
-
-    def completion(self) -> str:
-        """Read the reply that ends a transfer; a gateway may think about it for longer than about others."""
-        usual, self.timeout = self.timeout, self.settings.completion_timeout
-        try:
-            return self.voidresp()
-        finally:
-            self.timeout = usual
-
-    def has_reply(self) -> bool:
-        """Whether something lies ready to be read, without waiting for it."""
-        if self.sock is None:
-            return False
-        return self.file.has_buffered or self.sock.pending() > 0 or bool(ready([self.sock], [], 0))
-
-    def set_type(self, kind: str) -> None:
-        """Send TYPE if it is another than before: once a session, not once a file."""
-        if self._type != kind:
-            self.voidcmd(f"TYPE {kind}")
-            self._type = kind
 
     # ------------------------------------------------------------ errors
 
@@ -312,6 +244,9 @@ class FtpsSession(ftplib.FTP_TLS):
         :param tried: what is being tried, on what: the first half of the error's line.
         :param command: the command, for the error's attributes; no secret in it.
         :param handshake: whether it is the control connection's TLS handshake.
+        :raises GatewayRefusedError: for a 5xx reply; 530 and 550 have classes of their own.
+        :raises GatewayUnavailableError: for a 4xx reply, and when the connection fails.
+        :raises GatewayProtocolError: for a reply that makes no sense.
         """
         try:
             yield

@@ -14,6 +14,7 @@ def readable_by_openssl(data: bytes) -> Iterator[str]:
     Give the path of a file that holds some data and is gone after the block.
 
     :param data: what it holds; a key in it should be encrypted.
+    :return: the path, for this process.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)

@@ -45,23 +45,13 @@ class OutboxEntry:
     modified: datetime | None = None
 
 
-def parse_mlsd(lines: Iterable[str], tried: str = "Listing") -> list[OutboxEntry]:
-    """
-    Read the lines of an MLSD listing (RFC 3659, section 7); folders are left out.
-
-    :param lines: without line ends.
-    :param tried: which listing, for an error's line.
-    :raises GatewayProtocolError: for a line that is none.
-    """
-    return list(mlsd_entries(lines, tried))
-
-
 def mlsd_entries(lines: Iterable[str], tried: str) -> Iterator[OutboxEntry]:
     """
-    Do the same, one entry after the other.
+    Read the lines of an MLSD listing (RFC 3659, section 7); folders are left out, and facts that are not known here.
 
     :param lines: without line ends.
     :param tried: which listing, for an error's line.
+    :return: one entry after the other, as they are read.
     :raises GatewayProtocolError: for a line that is none.
     """
     sieve = _Sieve()
@@ -76,33 +66,24 @@ def mlsd_entries(lines: Iterable[str], tried: str) -> Iterator[OutboxEntry]:
     sieve.tell_the_rest()
 
 
-def parse_list(lines: Iterable[str]) -> list[OutboxEntry] | None:
-    """
-    Read the lines of a LIST listing in the shapes of Unix and Windows; folders and links are left out.
-
-    Times in such a listing have no zone and often no year, so none is given.
-
-    :param lines: without line ends.
-    :return: ``None`` when a line has neither shape.
-    """
-    lines = list(lines)
-    return list(list_entries(lines)) if has_list_shape(lines) else None
-
-
 def has_list_shape(lines: Iterable[str]) -> bool:
     """
-    Tell whether every line of a LIST listing has one of the two shapes.
+    Tell whether a LIST listing can be read: no RFC says how it looks, so another shape than two is not guessed at.
 
     :param lines: without line ends.
+    :return: whether each of them has the shape of Unix's ``ls -l`` or of Windows' ``dir``.
     """
     return all(_UNIX.fullmatch(line) or _DOS.fullmatch(line) or _NO_FILE.fullmatch(line) for line in lines)
 
 
 def list_entries(lines: Iterable[str]) -> Iterator[OutboxEntry]:
     """
-    Read such lines, one after the other; folders and links are left out, and what has neither shape.
+    Read the lines of a LIST listing; folders and links are left out, and what has neither shape.
+
+    Times in such a listing have no zone and often no year, so none is given.
 
     :param lines: without line ends.
+    :return: one entry after the other, as they are read.
     """
     sieve = _Sieve()
     for line in lines:
@@ -121,6 +102,7 @@ def parse_names(lines: Iterable[str]) -> list[str]:
     Read the lines of an NLST listing: some servers put the folder before each name, some list ``.`` and ``..``.
 
     :param lines: without line ends.
+    :return: names alone, in the same order; those of folders are among them.
     """
     sieve = _Sieve()
     names = (line.rpartition("/")[2] for line in lines)
@@ -133,7 +115,8 @@ def parse_time(text: str | None) -> datetime | None:
     """
     Read the time value of MLSD and MDTM (RFC 3659, section 2.3): ``YYYYMMDDHHMMSS[.sss]`` in UTC.
 
-    :param text: the value; ``None`` comes back for what is none.
+    :param text: the value.
+    :return: aware (UTC), fractions of a second left out; ``None`` for what is no time.
     """
     match = _TIME.fullmatch(text or "")
     if match is None:
@@ -153,6 +136,7 @@ def split_lines(data: bytes, encoding: str) -> Iterator[str]:
     :param data: the listing as received.
     :param encoding: of the names; bytes that are none are kept as lone surrogates, so that the same name can be
         asked for again.
+    :return: lines without their ends, empty ones left out.
     """
     for line in data.decode(encoding, "surrogateescape").split("\n"):
         if stripped := line.rstrip("\r"):
@@ -160,7 +144,12 @@ def split_lines(data: bytes, encoding: str) -> Iterator[str]:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a server's text is a plain number of sensible length."""
+    """
+    Tell whether a server's text is a plain number of sensible length.
+
+    :param text: the text.
+    :return: whether it is at most 19 ASCII digits, and nothing else.
+    """
     return text.isascii() and text.isdigit() and len(text) < 20
 
 

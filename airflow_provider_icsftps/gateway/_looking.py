@@ -32,8 +32,12 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
     :param session: an open session.
     :param folder: absolute path.
     :param times: without MLSD, ask for the time of each file by MDTM.
+    :return: in the gateway's order; a size or time that it does not tell is ``None``.
+    :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
+    :raises TransferError: when the listing is cut short or has no end.
+    :raises GatewayTimeoutError: when the listing, or the answers about single files, come too slowly.
     """
-    entries = list(_entries(session, folder))
+    entries = list(entries_in(session, folder))
     if session.has_mlsd:
         return entries
     tried = _tried(session, folder)
@@ -48,10 +52,13 @@ def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[Outbo
 
 def names_in(session: FtpsSession, folder: str) -> list[str]:
     """
-    List the names in a folder, those of folders included.
+    List the names in a folder by NLST, those of folders included on most servers.
 
     :param session: an open session.
     :param folder: absolute path.
+    :return: names without their folder, in the gateway's order.
+    :raises FileNotAvailableError: when there is no such folder, where the gateway tells.
+    :raises TransferError: when the listing is cut short or has no end.
     """
     return parse_names(retrieve_lines(session, f"NLST {folder}", _tried(session, folder)))
 
@@ -62,13 +69,24 @@ def list_names(session: FtpsSession, folder: str) -> list[str]:
 
     :param session: an open session.
     :param folder: absolute path.
+    :return: in the gateway's order.
+    :raises FileNotAvailableError: when there is no such folder, where the gateway tells.
+    :raises TransferError: when the listing is cut short or has no end.
     """
     # texts alone: ten thousand other objects would set the garbage collector off, and that halts every thread
-    return [entry.name for entry in _entries(session, folder)]
+    return [entry.name for entry in entries_in(session, folder)]
 
 
-def _entries(session: FtpsSession, folder: str) -> Iterator[OutboxEntry]:
-    """Return the files as far as one listing tells, one after the other."""
+def entries_in(session: FtpsSession, folder: str) -> Iterator[OutboxEntry]:
+    """
+    List the files in a folder as far as one listing tells: MLSD, else LIST without times, else NLST with names alone.
+
+    :param session: an open session.
+    :param folder: absolute path.
+    :return: one after the other, in the gateway's order; the listing has been received when this returns.
+    :raises FileNotAvailableError: when there is no such folder, where the gateway tells.
+    :raises TransferError: when the listing is cut short or has no end.
+    """
     tried = _tried(session, folder)
     if session.has_mlsd:
         try:

@@ -44,6 +44,7 @@ def server_hello(session: FtpsSession, *, ask_first: bool) -> Hello:
 
     :param session: the session that failed; its settings and deadline hold for the new connection, too.
     :param ask_first: whether to ask for TLS as FTP does, or to begin with it at once.
+    :return: ``NOT_TLS`` also when there is no connection, or no answer within two seconds.
     """
     probe = FtpsSession(session.settings, session.deadline)
     with contextlib.closing(probe):
@@ -65,12 +66,12 @@ def server_hello(session: FtpsSession, *, ask_first: bool) -> Hello:
 
 
 def _answer(probe: FtpsSession) -> bytes:
-    if probe.sock is None:
-        return b""
-    probe.sock.settimeout(probe.within(_SECONDS))
-    probe.sock.sendall(_client_hello())
+    """Return the first bytes that the server says, fewer when it closes."""
+    sock = probe.control
+    sock.settimeout(probe.within(_SECONDS))
+    sock.sendall(_client_hello())
     answer = b""
-    while len(answer) < 11 and (received := probe.sock.recv(11 - len(answer))):
+    while len(answer) < 11 and (received := sock.recv(11 - len(answer))):
         answer += received
     return answer
 

@@ -27,7 +27,12 @@ class ReplyReader:
         return bool(self._buffer)
 
     def take_in(self) -> bool:
-        """Take in what lies ready, without waiting for it; whether there is anything that no reply has used."""
+        """
+        Take in what lies ready, without waiting for it.
+
+        :return: whether there is anything that no reply has used.
+        :raises EOFError: when the connection is closed and nothing is left.
+        """
         self._sock.settimeout(0)
         try:
             received = self._sock.recv(8192)
@@ -39,11 +44,21 @@ class ReplyReader:
         return self.has_buffered
 
     def limit(self, seconds: float) -> None:
-        """Let the next lines take so long together."""
+        """
+        Let the next lines take so long together.
+
+        :param seconds: from now.
+        """
         self._expires = time.monotonic() + seconds
 
     def readline(self, size: int) -> str:
-        """Return a line with its end, at most ``size`` bytes of it; an empty text at the end of the connection."""
+        """
+        Return a line with its end.
+
+        :param size: at most so many bytes of it; what is left comes with the next call.
+        :return: an empty text at the end of the connection; bytes that are none in the encoding are replaced.
+        :raises TimeoutError: when the time that :meth:`limit` gave is over.
+        """
         while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) < size:
             left = self._expires - time.monotonic()
             if left <= 0:

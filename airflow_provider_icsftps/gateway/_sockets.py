@@ -18,6 +18,7 @@ def addresses_of(host: str, port: int, seconds: float | None = None) -> list[tup
     :param port: the port to go with each.
     :param seconds: how long that may take. A lookup cannot be interrupted, so one with a limit is left behind in a
         thread when its time is up; by default it takes as long as the system lets it.
+    :return: addresses with the port, in the system's order of preference.
     :raises socket.gaierror: when there is no such host, or no name server answers.
     :raises TimeoutError: when it takes too long.
     """
@@ -50,15 +51,23 @@ def addresses_of(host: str, port: int, seconds: float | None = None) -> list[tup
 
 
 def tune(sock: socket.socket) -> None:
-    """Send small packets at once: with Nagle's algorithm the end of every small upload waits for 40 ms."""
+    """
+    Send small packets at once: with Nagle's algorithm the end of every small upload waits for 40 ms (measured).
+
+    :param sock: a TCP socket.
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def keep_alive(sock: socket.socket) -> None:
-    """Keep NAT and firewalls from forgetting the control connection during long transfers and waits."""
+    """
+    Keep NAT and firewalls from forgetting the control connection during long transfers and waits.
+
+    :param sock: a TCP socket.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):  # not on every system
+        if hasattr(socket, option):  # pragma: no branch - not on every system
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
@@ -72,6 +81,8 @@ def wrapped(context: ssl.SSLContext, raw: socket.socket, server_hostname: str) -
     :param context: the TLS context.
     :param raw: a connected socket.
     :param server_hostname: whom the certificate must name.
+    :return: the new socket, which owns the descriptor from now on.
+    :raises OSError: when the connection is gone; then the descriptor is closed.
     """
     try:
         return context.wrap_socket(raw, server_hostname=server_hostname, do_handshake_on_connect=False)
@@ -88,6 +99,11 @@ def ready(readable: list[ssl.SSLSocket], writable: list[ssl.SSLSocket], seconds:
     Wait until one of these is ready, and return the descriptors of those that are.
 
     ``select.select`` would not do: it fails in a process with more than 1023 open files.
+
+    :param readable: until there is something to read, or the other side is gone.
+    :param writable: until there is room to write.
+    :param seconds: how long at most; 0 does not wait.
+    :return: none when the time is over.
     """
     poll = select.poll()
     for sock in readable:

@@ -22,6 +22,7 @@ from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError
 from airflow_provider_icsftps.gateway._data_connection import BLOCK, end_politely, open_data
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
+from airflow_provider_icsftps.gateway.sources import READ_ERRORS
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,12 @@ class Source(Protocol):
     """A binary file to upload from."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill the buffer and return the number of bytes, 0 at the end."""
+        """
+        Fill the buffer.
+
+        :param buffer: for at most so many bytes as it has.
+        :return: the number of bytes, 0 at the end; ``None`` when there is nothing to be had now, which is refused.
+        """
 
 
 class Upload:
@@ -79,8 +85,8 @@ class Upload:
             with data:
                 # from here to the end a close is a reset, even the one the kernel does when this process is killed
                 _linger(data, on=True)
-                data.settimeout(session.settings.data_timeout)
                 try:
+                    data.settimeout(session.within(session.settings.data_timeout))
                     self._send_all(data, source, tried)
                 except BaseException:
                     if not self._certainly_cut and (self.size is None or self.sent + self._under_way >= self.size):
@@ -90,7 +96,7 @@ class Upload:
                 self.transfer = Transfer.SENT  # from here on the gateway may take it for whole
                 early = self._answered()  # a no that came meanwhile, or a yes to what it has not seen the end of
                 _linger(data, on=False)
-                ended = end_politely(data, session.settings.data_timeout)
+                ended = end_politely(data, session.within(session.settings.data_timeout))
                 try:
                     reply = session.completion()
                 except (ftplib.error_temp, ftplib.error_perm) as error:
@@ -119,7 +125,7 @@ class Upload:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "broken off here")
             try:
                 count = source.readinto(view)
-            except (OSError, EOFError) as error:  # EOFError: a compressed file that is cut short
+            except READ_ERRORS as error:
                 self._certainly_cut = self.size is None or self.sent < self.size
                 raise TransferError(
                     f"{tried}: the file could not be read after {self.sent} bytes "

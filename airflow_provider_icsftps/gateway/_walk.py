@@ -11,6 +11,7 @@ import dataclasses
 import io
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
@@ -18,22 +19,22 @@ from airflow_provider_icsftps.exceptions import (
     IcsFtpsError,
 )
 from airflow_provider_icsftps.gateway._deadline import Deadline
+from airflow_provider_icsftps.gateway._fault_words import clock_words, words_of
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
-from airflow_provider_icsftps.gateway._looking import list_folder, names_in
+from airflow_provider_icsftps.gateway._looking import entries_in, list_names, names_in
+from airflow_provider_icsftps.gateway._ping import PING, ping_name
 from airflow_provider_icsftps.gateway._probe import Hello, server_hello
 from airflow_provider_icsftps.gateway._recognition import recognise, words
 from airflow_provider_icsftps.gateway._transfer import Upload
-from airflow_provider_icsftps.gateway.client import PING, ping_name
 from airflow_provider_icsftps.gateway.faults import FAULTS
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_service
 from airflow_provider_icsftps.gateway.renewal import LOG_DAYS
-from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, GatewaySettings
+from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 _DANISH_OFFSETS = (timedelta(hours=1), timedelta(hours=2))
 _SESSION_REUSE = 522
-_MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
 class Skipped(Exception):  # noqa: N818  # no error: a step that has nothing to do
@@ -121,15 +122,12 @@ class Walk:
             "text": words(error) if error else f"the login sees {', '.join(self._root)}",
             "reason": str(getattr(cause, "verify_message", "") or getattr(cause, "strerror", "") or ""),
             "seconds": f"{self._seconds:.0f}",
-            "now": datetime.now(UTC).strftime(_MINUTE),
             "service": self._service or HEARTBEAT_SERVICE,
-        }
+        } | clock_words(self._newest)
         if self._settings is not None:
-            filled |= _words_of(self._settings)
+            filled |= words_of(self._settings)
         if self._session is not None:
             filled["data_port"] = str(self._session.data_port)
-        if newest := self._newest:
-            filled |= {"newest": newest.strftime(_MINUTE), "skew": _duration(newest - datetime.now(UTC))}
         return filled
 
     # ------------------------------------------------------------ before a byte is sent
@@ -214,7 +212,7 @@ class Walk:
         try:
             self._root = names_in(self._open, "/")
         except GatewayRefusedError as error:
-            if error.code == _SESSION_REUSE:
+            if error.code == _SESSION_REUSE or error.command == "PASV":
                 raise
             raise Skipped(
                 f"The root folder may not be listed ({words(error)}); that of {self._known.outbox} shows it"
@@ -222,7 +220,7 @@ class Walk:
         return f"Port {self._open.data_port} gets through"
 
     def _outbox(self) -> str:
-        self._entries = list_folder(self._open, self._known.outbox, times=False)
+        self._entries = list(entries_in(self._open, self._known.outbox))
         if not self._entries and self._root and self._outbox_root not in self._root:
             raise Found("no_outbox")  # some servers show an empty folder where there is none
         return f"{self._known.outbox} holds {len(self._entries)} files"
@@ -234,7 +232,7 @@ class Walk:
             if self._known.read_only:
                 raise Found("read_only")
             if self._outbox_root not in self._root:  # the root does not show what there is
-                list_folder(self._open, f"/{service}", times=False)
+                list_names(self._open, f"/{service}")
             elif service not in seen:
                 raise Found("no_service")
         if not seen and not self._services:
@@ -265,15 +263,13 @@ class Walk:
 
     @property
     def _known(self) -> GatewaySettings:
-        if self._settings is None:
-            raise RuntimeError("the connection was not read")
-        return self._settings
+        """The settings; an earlier step has read them."""
+        return cast(GatewaySettings, self._settings)
 
     @property
     def _open(self) -> FtpsSession:
-        if self._session is None:
-            raise RuntimeError("there is no session yet")
-        return self._session
+        """The session; an earlier step has made it."""
+        return cast(FtpsSession, self._session)
 
     @property
     def _outbox_root(self) -> str:
@@ -283,27 +279,3 @@ class Walk:
     @property
     def _newest(self) -> datetime | None:
         return max((entry.modified for entry in self._entries if entry.modified), default=None)
-
-
-def _words_of(settings: GatewaySettings) -> dict[str, str]:
-    certificate = settings.certificate
-    known = ENVIRONMENTS.get(settings.environment or "")
-    ports = settings.data_ports or (known.data_ports if known else None)
-    return {
-        "address": settings.address,
-        "host": settings.host,
-        "port": str(settings.port),
-        "ports": f"ports {ports[0]}-{ports[1]}" if ports else "its passive data ports",
-        "username": settings.username,
-        "certificate_username": certificate.username or "none",
-        "issuer": certificate.certificate.issuer.rfc4514_string(),
-        "not_before": certificate.not_before.strftime(_MINUTE),
-        "not_after": certificate.not_after.strftime(_MINUTE),
-        "outbox": settings.outbox,
-        "environment": settings.environment or "read_only is set",
-    }
-
-
-def _duration(time: timedelta) -> str:
-    minutes = int(time.total_seconds()) // 60
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -27,6 +27,7 @@ def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     :param tried: what was being tried, on what.
     :param command: the command that was refused, without secrets.
     :param reply: the reply, code and text.
+    :return: 530 is a refused login, 550 a file that is not available.
     """
     code = int(reply[:3]) if reply[:3].isdigit() else 0
     text = reply[3:].strip()
@@ -39,6 +40,18 @@ def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     return kind(f"{tried}: the gateway answered {reply}{todo}", command=command, code=code, text=text)
 
 
+def no_data_port(tried: str, reply: str) -> GatewayRefusedError:
+    """
+    Say what a 550 to PASV means: no data connections, and nothing about the file that one was wanted for.
+
+    :param tried: what was being tried, on what.
+    :param reply: the reply, code and text.
+    :return: the error to raise.
+    """
+    message = f"{tried}: the gateway answered {reply} to PASV; ask its support why it gives no data connections"
+    return GatewayRefusedError(message, command="PASV", code=550, text=reply[3:].strip())
+
+
 def connection_error(tried: str, error: Exception, *, handshake: bool = False) -> IcsFtpsError:
     """
     Say what a failure of the connection means and who can mend it.
@@ -46,6 +59,7 @@ def connection_error(tried: str, error: Exception, *, handshake: bool = False) -
     :param tried: what was being tried, on what.
     :param error: what ssl or the operating system raised, or the ``EOFError`` of a closed connection.
     :param handshake: whether it broke the control connection's TLS handshake: there alone an alert is about us.
+    :return: the error to raise from it.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedGatewayError(
@@ -76,6 +90,7 @@ def unprotected(tried: str, error: ssl.SSLError) -> UntrustedGatewayError | None
 
     :param tried: what was being tried, on what.
     :param error: what ssl raised.
+    :return: ``None`` when it failed for another reason.
     """
     reason = error.reason or ""
     if reason in _NO_TLS:

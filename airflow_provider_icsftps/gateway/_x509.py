@@ -17,7 +17,7 @@ UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 def public_bytes(key: object) -> bytes:
     """
-    Return what tells one public key from another.
+    Return what tells one public key from another: its SubjectPublicKeyInfo.
 
     :param key: a public key of any kind.
     """
@@ -33,6 +33,7 @@ def belongs_to(certificate: x509.Certificate, public: bytes) -> bool:
 
     :param certificate: any certificate.
     :param public: what :func:`public_bytes` told of the key.
+    :return: ``False`` also for a certificate whose own key cannot be read.
     """
     try:
         return public_bytes(certificate.public_key()) == public

@@ -3,11 +3,8 @@ The client certificate: who we are at the gateway.
 
 The rules (docs/gateway.md says how sure each is):
 
-* OCES3 (current): subject serialNumber ``UI:DK-O:G:<uuid>`` (organisation) or ``UI:DK-E:G:<uuid>`` (employee),
-  organizationIdentifier ``NTRDK-<cvr>``; signed with RSASSA-PSS, no extended key usage.
-* OCES2 (ended in 2023, still on old accounts): serialNumber ``CVR:<cvr>-UID:<uid>``, ``-RID:`` or ``-FID:``, often
-  in one multi-valued RDN with the common name.
-* The gateway's username follows from it: ``CVR_<cvr>_UI_<uuid>``, ``CVR_<cvr>_UID_<uid>`` and so on.
+* The gateway's username follows from the subject (:mod:`~airflow_provider_icsftps.gateway._oces`).
+* An OCES3 certificate is signed with RSASSA-PSS and has no extended key usage.
 * The issuing CA must be sent along with the certificate, else the handshake ends in "unknown ca".
 * Test certificates are issued by names with ``OU=Test - cti`` (OCES2: ``TRUST2408 Systemtest``).
 """
@@ -19,44 +16,23 @@ import secrets
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import NameOID
 
 from airflow_provider_icsftps.exceptions import CertificateError
 from airflow_provider_icsftps.gateway._key_file import readable_by_openssl
+from airflow_provider_icsftps.gateway._oces import CertificateKind, Holder, holder_of
 from airflow_provider_icsftps.gateway._x509 import UNREADABLE, attribute, belongs_to, issuers_of, public_bytes
 
-_ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
-_OCES3 = re.compile(r"UI:DK-(?P<kind>[OE]):G:(?P<id>[0-9A-Fa-f-]{36})")
-_OCES2 = re.compile(r"CVR:(?P<cvr>\d{8})-(?P<kind>UID|RID|FID):(?P<id>[0-9A-Za-z]+)", re.ASCII)
+__all__ = ["CertificateKind", "ClientCertificate"]
+
 _KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _KEY_ENDS = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----")
-
-
-class CertificateKind(StrEnum):
-    """What a certificate stands for."""
-
-    OCES3_ORGANISATION = "OCES3 organisation"
-    OCES3_EMPLOYEE = "OCES3 employee"
-    OCES2_COMPANY = "OCES2 company (UID)"
-    OCES2_EMPLOYEE = "OCES2 employee (RID)"
-    OCES2_FUNCTION = "OCES2 function (FID)"
-    OTHER = "not OCES"
-
-
-_KINDS = {
-    "O": CertificateKind.OCES3_ORGANISATION,
-    "E": CertificateKind.OCES3_EMPLOYEE,
-    "UID": CertificateKind.OCES2_COMPANY,
-    "RID": CertificateKind.OCES2_EMPLOYEE,
-    "FID": CertificateKind.OCES2_FUNCTION,
-}
 
 
 @dataclass(frozen=True)
@@ -95,6 +71,7 @@ class ClientCertificate:
 
         :param data: the file's content.
         :param password: its passphrase; ``None`` for a file without one.
+        :return: the certificate; that it is valid now is not checked.
         :raises CertificateError: when it is no PKCS#12, the passphrase is wrong, or key or certificate is missing.
         """
         try:
@@ -130,6 +107,7 @@ class ClientCertificate:
 
         :param pem: the text; several files may be joined.
         :param password: passphrase of the key, if it is encrypted.
+        :return: the certificate; that it is valid now is not checked.
         :raises CertificateError: when a part is missing or unreadable, the passphrase is wrong, or key and
             certificate do not belong together.
         """
@@ -173,39 +151,27 @@ class ClientCertificate:
         return cls(leaf, key, chain)
 
     @cached_property
-    def _oces(self) -> tuple[CertificateKind, str, str, str] | None:
-        """Kind, CVR number, identifier and the word for it in a username."""
-        serial = attribute(self.certificate.subject, NameOID.SERIAL_NUMBER)
-        if match := _OCES2.fullmatch(serial):
-            return _KINDS[match["kind"]], match["cvr"], match["id"], match["kind"]
-        organisation = attribute(self.certificate.subject, _ORGANIZATION_IDENTIFIER)
-        cvr = re.fullmatch(r"NTRDK-(\d{8})", organisation, re.ASCII)
-        match = _OCES3.fullmatch(serial)
-        if match and cvr:
-            return _KINDS[match["kind"]], cvr[1], match["id"], "UI"
-        return None
+    def _holder(self) -> Holder:
+        return holder_of(self.certificate.subject)
 
     @property
     def kind(self) -> CertificateKind:
         """What the certificate stands for."""
-        return self._oces[0] if self._oces else CertificateKind.OTHER
+        return self._holder.kind
 
     @property
     def cvr(self) -> str | None:
         """The company's CVR number, 8 digits; ``None`` for a certificate that is not OCES."""
-        return self._oces[1] if self._oces else None
+        return self._holder.cvr
 
     @property
     def username(self) -> str | None:
         """The gateway's username, such as ``CVR_19552101_RID_60134540``; ``None`` for what is not OCES."""
-        if self._oces is None:
-            return None
-        _, cvr, identifier, word = self._oces
-        return f"CVR_{cvr}_{word}_{identifier}"
+        return self._holder.username
 
     @property
     def company(self) -> str | None:
-        """The organisation's name in the subject."""
+        """The organisation's name in the subject; ``None`` where there is none."""
         return attribute(self.certificate.subject, NameOID.ORGANIZATION_NAME) or None
 
     @property

@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
-    GatewayTimeoutError,
-    GatewayUnavailableError,
     InvalidNameError,
-    LoginRefusedError,
     StatusFileError,
 )
 from airflow_provider_icsftps.gateway._download import WHOLE_WITHIN, retrieve
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._kept_session import KeptSession
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway._looking import list_folder, list_names, size_of, time_of
+from airflow_provider_icsftps.gateway._ping import PING, ping_name
 from airflow_provider_icsftps.gateway._transfer import Upload
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_file_name, check_server_name, check_service
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, digit_of
-from airflow_provider_icsftps.gateway.renewal import log_end
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import opened
 from airflow_provider_icsftps.gateway.status import MAX_STATUS_BYTES, StatusFile
 from airflow_provider_icsftps.gateway.submission import Transfer
 
-T = TypeVar("T")
-#: Seconds after which a session is opened anew, or earlier where the server says so: servers forget TLS sessions after
-#: one or two hours, and one that demands that data connections resume them would refuse from then on.
-SESSION_LIFETIME = 3000.0
 
-#: What a ping holds: one empty element.
-PING = b'<?xml version="1.0" encoding="UTF-8"?>\n<ping/>\n'
-
-
-def ping_name() -> str:
-    """Make a name for a ping: by chance, because a ping files nothing."""
-    return f"ping{uuid.uuid4().hex}.xml"
-
-
-class GatewayClient:
+class GatewayClient(KeptSession):
     """
-    One connection to a gateway.
+    One connection to a gateway. A context manager.
 
     Verbs that only look or fetch are repeated once over a new connection when the old one turns out to be dead (it
     may have idled away). An upload never is: that decision needs evidence
@@ -56,91 +37,14 @@ class GatewayClient:
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         #: How the last upload ended, as far as it is known.
         self.last_transfer = Transfer.NONE
-        self._session: FtpsSession | None = None
-        self._opened = 0.0
-        self._refused: LoginRefusedError | None = None
 
     def __repr__(self) -> str:
         """Tell where to and as whom."""
         state = "open" if self.is_open else "closed"
         return f"<GatewayClient {self.settings.username} at {self.settings.address}, {state}>"
-
-    def __enter__(self) -> Self:
-        """Connect and log in."""
-        self.connect()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Log out and close."""
-        self.close()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a session that has not been given up and is not so old that it will be opened anew."""
-        return self._session is not None and self._session.is_open and not self._is_aged(self._session)
-
-    def connect(self) -> None:
-        """
-        Connect and log in, if that is not done yet.
-
-        :raises CertificateError: when the client certificate is not valid now.
-        :raises GatewayUnavailableError: when there is no way to the gateway now.
-        :raises UntrustedGatewayError: when it does not prove who it is, or not over TLS 1.2.
-        :raises LoginRefusedError: when it turns down certificate, username or password, now or before.
-        """
-        self._open_session()
-
-    def close(self) -> None:
-        """Log out and close; nothing happens when that is done already."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.leave()
-
-    def _open_session(self) -> FtpsSession:
-        if self._refused is not None:
-            raise self._refused  # accounts lock after repeated wrong passwords
-        if self._session is None or not self.is_open:
-            self.close()
-            self._log_in()
-        if self._session is None:
-            raise AssertionError("a login that did not fail gives a session")
-        return self._session
-
-    def _log_in(self) -> None:
-        self.settings.certificate.check_validity()
-        session = self._session = FtpsSession(self.settings)
-        try:
-            session.open()
-        except LoginRefusedError as error:
-            self._refused = error
-            session.close()
-            raise
-        except BaseException:
-            session.close()
-            raise
-        self._opened = time.monotonic()
-        log_end(self.settings.certificate)
-
-    def _is_aged(self, session: FtpsSession) -> bool:
-        return time.monotonic() - self._opened > SESSION_LIFETIME or not session.can_resume
-
-    def _look(self, verb: Callable[[FtpsSession], T]) -> T:
-        """Do what changes nothing; once more when the connection had died before."""
-        was_open = self.is_open
-        session = self._open_session()
-        try:
-            return verb(session)
-        except GatewayTimeoutError:
-            raise
-        except GatewayUnavailableError:
-            if session.is_open or not was_open:
-                raise
-            return verb(self._open_session())
 
     # ------------------------------------------------------------ filing
 
@@ -152,7 +56,8 @@ class GatewayClient:
         :param service: the service folder.
         :param file_name: the name it gets there.
         :param size: bytes that the source holds, if that is known: it lets a cut be told from an interrupt at the end.
-        :return: bytes sent; the gateway has confirmed them.
+        :return: bytes sent; the gateway has confirmed them, unless :attr:`last_transfer` says ``SENT``: then its data
+            connection was reset, and its yes may be about less.
         :raises ReadOnlyGatewayError: for a read-only gateway, before connecting.
         :raises InvalidNameError: when service or name is not legal, before connecting.
         :raises TransferError: when the source cannot be read or the connection is cut in the middle.
@@ -219,9 +124,12 @@ class GatewayClient:
         each file.
 
         :param times: ``False`` spares the MDTM for each file where there is no MLSD.
-        :raises FileNotAvailableError: when there is no such folder.
+        :return: files only; a size or time that the gateway does not tell is ``None``.
+        :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
+        :raises TransferError: when the listing is cut short or has no end.
         """
-        return sorted(self._look(lambda session: list_folder(session, self.settings.outbox, times=times)))
+        entries = self._look(lambda session: list_folder(session, self.settings.outbox, times=times))
+        return sorted(entries, key=lambda entry: entry.name)  # a name may stand there twice, once without a size
 
     def look_at(self, name: str) -> OutboxEntry:
         """
@@ -235,9 +143,11 @@ class GatewayClient:
 
     def outbox_names(self) -> OutboxNames:
         """
-        List the names in the outbox: all that a wait needs.
+        List the names in the outbox by one listing: all that a wait needs.
 
-        :raises FileNotAvailableError: when there is no such folder.
+        :return: the names; those that cannot be used here are left out and told in the log.
+        :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
+        :raises TransferError: when the listing is cut short or has no end.
         """
         return OutboxNames(self._look(lambda session: list_names(session, self.settings.outbox)))
 
@@ -246,6 +156,7 @@ class GatewayClient:
         Fetch and read a status file.
 
         :param name: its name in the outbox.
+        :return: what it holds, with the digit of its name.
         :raises InvalidNameError: when that is no name of a status file.
         :raises StatusFileError: when its content cannot be read.
         :raises FileNotAvailableError: when it is not there.

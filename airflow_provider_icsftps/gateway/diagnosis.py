@@ -110,6 +110,7 @@ def diagnose(
     :param heartbeat: upload a ping into the gateway's service for that.
     :param seconds: a limit for all of it; a connection may take a third of it, an answer two.
     :param tell: is told of each step when it has ended.
+    :return: all steps; what is wrong is in it and is not raised.
     """
     walk = Walk(read, services, heartbeat=heartbeat, seconds=seconds)
     steps: list[Step] = []

@@ -19,6 +19,7 @@ def local_path(target: Any) -> Path | None:
     Return a target as a local path, or ``None`` if it is in an object store.
 
     :param target: text, a :class:`~pathlib.Path`, or another path object with ``protocol`` and ``path``.
+    :return: not looked at on the disk.
     """
     if isinstance(target, str | Path):
         return Path(target)
@@ -35,7 +36,8 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
     Local: a temporary file in the target's folder, flushed to the disk, then renamed. Elsewhere: a local temporary
     file, copied when it is complete; an object store shows an object only when all of it has come.
 
-    :param target: path of the file, not of a folder.
+    :param target: path of the file, not of a folder; what exists under it is replaced, and folders above are made.
+    :return: a binary file; what is raised in the block leaves the target as it was.
     :raises ConfigurationError: when the target is a folder.
     :raises TransferError: when the target cannot be written.
     """
@@ -49,16 +51,27 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
         else:
             with tempfile.TemporaryFile(prefix="icsftps-") as file:
                 yield file
-                file.seek(0)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as final:
-                    shutil.copyfileobj(file, final)
+                _copy(file, target)
     except ConnectionError:
         raise  # the gateway's trouble, not the disk's
     except OSError as error:
-        raise TransferError(
-            f"Download to {target}: cannot write it ({error.strerror or error}); nothing was kept", local=True
-        ) from error
+        raise _cannot_write(target, error) from error
+
+
+def _copy(file: IO[bytes], target: Any) -> None:
+    """Copy a whole file into an object store, whose own trouble with the network is not the gateway's."""
+    file.seek(0)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as final:
+            shutil.copyfileobj(file, final)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+
+
+def _cannot_write(target: Any, error: OSError) -> TransferError:
+    why = error.strerror or error
+    return TransferError(f"Download to {target}: cannot write it ({why}); nothing was kept", local=True)
 
 
 @contextlib.contextmanager
@@ -66,7 +79,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """
     Give a file to write to; when the block ends well, it is flushed to the disk and under its name.
 
-    :param path: local path of the file.
+    :param path: local path of the file; what exists under it is replaced, and folders above are made.
+    :return: a binary file; what is raised in the block leaves the path as it was.
     :raises OSError: when it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

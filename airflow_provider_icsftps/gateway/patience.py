@@ -77,7 +77,8 @@ class Patience:
             raise error
         if self._pausing:
             return max(0.0, self._ends - now)
-        pause: float = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE, left)
+        doubled = _FIRST_PAUSE * 2.0 ** min(self._failures, 10)  # after hours of failures it would be no float any more
+        pause = min(doubled, _LONGEST_PAUSE, left)
         self._failures += 1
         self._ends = now + pause
         log.warning("Failure %d in a row, the next attempt in %.0f s: %s", self._failures, pause, error)

@@ -57,6 +57,7 @@ def describe_end(certificate: ClientCertificate, now: datetime | None = None) ->
 
     :param certificate: the certificate.
     :param now: an aware datetime; by default the present.
+    :return: days are whole ones, rounded down.
     """
     days = certificate.days_left(now)
     left = f"in {days} days" if days > 0 else "today" if days == 0 else f"{-days} days ago"

@@ -60,8 +60,8 @@ class GatewaySettings:
     :param ca_pem: PEM text of the CAs that may vouch for the gateway; by default the system's.
     :param connect_timeout: seconds for the TCP connection and each TLS handshake.
     :param timeout: seconds for each reply on the control connection.
-    :param data_timeout: seconds of silence on a data connection: within them 16 KB must come, or the end. A listing
-        must be whole within ten times as many.
+    :param data_timeout: seconds of silence on a data connection: within them 16 KB must come, or the end, and the
+        gateway must take 256 KB. A listing must be whole within ten times as many.
     :param completion_timeout: seconds from the last byte of a transfer to the gateway's word on it.
     :param outbox: folder of status and response files.
     :param file_name_rule: what uploaded files may be called.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from airflow_provider_icsftps.exceptions import TransferError
 
 _BLOCK = 1024 * 1024
+#: What reading raises: a disk or a store that fails, a compressed file that is cut short or damaged.
+READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 @contextlib.contextmanager
@@ -21,6 +24,7 @@ def opened(source: Any) -> Iterator[Any]:
     Open what is to be uploaded.
 
     :param source: a path (text or any path object with ``open``), bytes, or a binary file, which is left open.
+    :return: a binary file.
     :raises TransferError: when it cannot be opened.
     """
     if isinstance(source, bytes | bytearray | memoryview):
@@ -55,16 +59,16 @@ def measure(source: Any) -> Measure:
     """
     Read a source once and say how long it is and what it holds.
 
-    :param source: a path or bytes; a file is read to its end.
+    :param source: a path or bytes; a file is read to its end, from where it stands.
+    :return: its size and digest.
     :raises TransferError: when it cannot be read.
     """
     with opened(source) as file:
         try:
             return measure_file(file)
-        except OSError as error:
-            raise TransferError(
-                f"File {source} cannot be read ({error.strerror or error}); nothing was sent", local=True
-            ) from error
+        except READ_ERRORS as error:
+            why = getattr(error, "strerror", None) or error
+            raise TransferError(f"File {source} cannot be read ({why}); nothing was sent", local=True) from error
 
 
 def measure_file(file: Any) -> Measure:
@@ -72,7 +76,8 @@ def measure_file(file: Any) -> Measure:
     Read an open file to its end and say how long it is and what it holds.
 
     :param file: a binary file.
-    :raises OSError: when it cannot be read.
+    :return: size and digest of what was left of it.
+    :raises OSError: when it cannot be read; a compressed one also ``EOFError`` and ``zlib.error``.
     """
     digest = hashlib.sha256()
     size = 0
@@ -106,8 +111,10 @@ class MeasuredFile:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """
-        Fill the buffer and return the number of bytes, 0 at the end.
+        Fill the buffer.
 
+        :param buffer: for at most so many bytes as it has.
+        :return: the number of bytes, 0 at the end.
         :raises TransferError: when the file is not what was measured.
         """
         if self._held is None:

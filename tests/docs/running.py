@@ -28,7 +28,7 @@ _STAND_IN = """#!/bin/sh
 _STAND_INS = {
     "airflow": "",
     "icsftps": "",
-    "make": "",
+    "make": 'mkdir -p .venv/bin; ln -sf "$0" .venv/bin/python\n',  # what it sets up
     "pip": "",
     "git": 'for last; do :; done; mkdir -p "$last"\n',
 }

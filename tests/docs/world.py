@@ -170,5 +170,8 @@ def check_command(name: str, arguments: list[str]) -> None:
         assert arguments[0] == "install"
         assert match[1] in {".", project["name"]}
         assert match[2] is None or match[2] in project["optional-dependencies"]
+    elif name == "python":
+        assert arguments[:2] == ["-m", "pytest"]
+        assert all((ROOT / argument).exists() for argument in arguments[2:] if not argument.startswith("-"))
     else:
         assert name in {"git", "base64", "curl"}

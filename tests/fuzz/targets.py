@@ -24,7 +24,14 @@ from airflow_provider_icsftps.exceptions import CertificateError, IcsFtpsError, 
 from airflow_provider_icsftps.gateway import GatewaySettings
 from airflow_provider_icsftps.gateway._data_connection import _passive
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
-from airflow_provider_icsftps.gateway._listing import parse_list, parse_mlsd, parse_names, parse_time, split_lines
+from airflow_provider_icsftps.gateway._listing import (
+    has_list_shape,
+    list_entries,
+    mlsd_entries,
+    parse_names,
+    parse_time,
+    split_lines,
+)
 from airflow_provider_icsftps.gateway._looking import size_of
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway.certificates import ClientCertificate
@@ -112,13 +119,15 @@ def _sensible(name: str, size: int | None, modified: datetime | None) -> None:
 def mlsd(data: bytes) -> None:
     """Read these bytes as an MLSD listing."""
     with _refused_by(IcsFtpsError):
-        for entry in parse_mlsd(split_lines(data, "utf-8")):
+        for entry in mlsd_entries(split_lines(data, "utf-8"), "Listing"):
             _sensible(entry.name, entry.size, entry.modified)
 
 
 def listing(data: bytes) -> None:
     """Read these bytes as a LIST listing."""
-    for entry in parse_list(split_lines(data, "utf-8")) or []:
+    lines = list(split_lines(data, "utf-8"))
+    assert has_list_shape(lines) in {True, False}
+    for entry in list_entries(lines):
         _sensible(entry.name, entry.size, entry.modified)
 
 

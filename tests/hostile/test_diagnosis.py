@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
 import time
@@ -9,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from expectations import PASSWORD
-from faulty_gateways import PROVOCATIONS, SECONDS, World, late
+from faulty_gateways import PROVOCATIONS, SECONDS, World, cut, late
 from scripted_server import Conversation, ScriptedServer
 from throwaway_pki import PASSPHRASE
+from usual_answers import receive
 
+from airflow_provider_icsftps.exceptions import TransferError
 from airflow_provider_icsftps.gateway.diagnosis import State, diagnose
 from airflow_provider_icsftps.gateway.faults import FAULTS, STEPS, Mender
 from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE
@@ -156,3 +159,130 @@ def test_a_gateway_that_tells_danish_time_is_not_taken_for_a_wrong_clock(world):
     diagnosis = world.simulated()
     assert diagnosis.ok
     assert "Danish" in diagnosis.steps[-1].sentence
+
+
+# ------------------------------------------------------------ the same faults in other places
+
+
+def drops_after_the_file(talk: Conversation, _: str) -> None:
+    talk.say("150 send it")
+    receive(talk.accept_data(), bytearray())
+    talk.drop()
+
+
+def speaks_when_spoken_to(talk: Conversation, _: str) -> None:
+    """Something else than FTP that waits for the client to begin."""
+    with contextlib.suppress(OSError):
+        talk.control.recv(4096)
+        talk.say("HTTP/1.1 400 Bad Request")
+
+
+def older_hello(talk: Conversation, _: str) -> None:
+    """Choose TLS 1.1 in the handshake, from a client that offers 1.2 alone."""
+    talk.say("234 go on")
+    talk.control.recv(4096)
+    hello = b"\x03\x02" + bytes(32) + b"\x00" + b"\xc0\x13" + b"\x00"
+    message = b"\x02" + len(hello).to_bytes(3, "big") + hello
+    talk.control.sendall(b"\x16\x03\x02" + len(message).to_bytes(2, "big") + message)
+    talk.control.recv(4096)
+    talk.drop()
+
+
+def none_but_the_outbox(talk: Conversation, folder: str) -> None:
+    if folder == "/out":
+        talk.send(b"")
+        talk.say("226 that was it")
+    else:
+        talk.say("550 no such folder")
+
+
+def shows_manifest_alone(talk: Conversation, _: str) -> None:
+    talk.send(b"/Manifest\r\n")
+    talk.say("226 that was it")
+
+
+ELSEWHERE = {
+    "a session that has to be resumed": (
+        lambda w: w.scripted({"NLST": "522 session reuse required"}),
+        ("data connection", "no_data_connection", "522 session reuse required"),
+    ),
+    "no passive mode": (
+        lambda w: w.scripted({"PASV": "550 Permission denied."}),
+        ("data connection", "no_data_connection", "550 Permission denied"),
+    ),
+    "cut off before a port was named": (
+        lambda w: w.scripted({"PASV": cut}),
+        ("data connection", "cut_off", "cut off in the middle"),
+    ),
+    "cut off instead of an answer to AUTH": (
+        lambda w: w.scripted({"AUTH": cut}),
+        ("AUTH TLS", "cut_off", "cut off in the middle"),
+    ),
+    "an older version chosen in the handshake": (
+        lambda w: w.scripted({"AUTH": older_hello}),
+        ("TLS version", "tls_too_old", "older than 1.2"),
+    ),
+    "something else that waits for us to begin": (
+        lambda w: w.scripted({"CONNECT": speaks_when_spoken_to}, seconds=1.0),
+        ("greeting", "silent", "says nothing"),
+    ),
+    "an outbox that the root does not show and that is empty": (
+        lambda w: w.scripted({"NLST": shows_manifest_alone}),
+        ("outbox", "no_outbox", "the login sees Manifest"),
+    ),
+    "a service that only a listing of its own shows to be missing": (
+        lambda w: w.scripted({"MLSD": none_but_the_outbox}, services=["Manifest"]),
+        ("service folders", "no_service", "550 no such folder"),
+    ),
+    "a ping to a gateway that only gives out files": (
+        lambda w: w.simulated(heartbeat=True, read_only=True),
+        ("heartbeat", "read_only", HEARTBEAT_SERVICE),
+    ),
+    "a ping whose end nobody confirms": (
+        lambda w: w.scripted({"STOR": drops_after_the_file}, heartbeat=True),
+        ("heartbeat", "cut_off", "cut off in the middle"),
+    ),
+    "an answer that takes longer than the connection allows": (
+        lambda w: w.scripted({"USER": late("331 go on", 0.5)}, timeout=0.2),
+        ("login", "too_slow", "slower than this check waits"),
+    ),
+    "no time at all": (
+        lambda w: w.of(w.settings(1), seconds=1e-6),
+        ("name lookup", "too_slow", "slower than this check waits"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_a_fault_is_recognised_where_it_shows_less_often(world, case):
+    provoke, (step, fault, words) = ELSEWHERE[case]
+    failure = provoke(world).failure
+    assert failure is not None
+    assert (failure.name, failure.fault) == (step, fault), failure
+    assert words in failure.sentence
+
+
+def test_what_cannot_be_read_for_a_reason_of_its_own_is_told(world):
+    def read():
+        raise TransferError("File /run/customs.p12 cannot be opened (Stale file handle)")
+
+    failure = world.of(read).failure
+    assert (failure.name, failure.fault) == ("connection", "unexpected")
+    assert "Stale file handle" in failure.sentence
+
+
+def test_a_gateway_that_can_only_list_names_is_not_asked_about_each_file(world):
+    def names(talk: Conversation, folder: str) -> None:
+        listed = "".join(f"{name}\r\n" for name in (["out"] if folder == "/" else map("{}.xml".format, range(50))))
+        talk.send(listed.encode())
+        talk.say("226 that was it")
+
+    def odd(talk: Conversation, _: str) -> None:
+        talk.send(b"what is there\r\n")
+        talk.say("226 that was it")
+
+    with ScriptedServer(world.pki, {"NLST": names, "MLSD": "500 no", "LIST": odd}) as server:
+        diagnosis = world.of(world.settings(server))
+    assert diagnosis.ok, diagnosis.message
+    assert "/out holds 50 files" in diagnosis.message
+    assert not {"SIZE", "MDTM"} & set(server.commands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 
 import pytest
@@ -20,6 +21,7 @@ from airflow_provider_icsftps.exceptions import (
     StatusFileError,
     TransferError,
 )
+from airflow_provider_icsftps.gateway._download import retrieve
 
 NAME = "answer.xml"
 CONTENT = os.urandom(100_000)
@@ -212,6 +214,33 @@ def test_tls_trouble_on_a_data_connection_is_no_refused_login(pki, client, folde
         with refused(GatewayUnavailableError, server.address, NAME, seconds=3):
             gateway.download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
+
+
+def test_a_download_whose_time_is_over_when_the_first_bytes_come_is_given_up(pki, client):
+    received = bytearray()
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        with refused(GatewayTimeoutError, "Download of it", "no answer in time"):
+            retrieve(gateway._session, f"RETR /out/{NAME}", "Download of it", received.extend, seconds=0.0)
+    assert received == b""
+
+
+def test_a_disk_that_takes_no_more_in_the_middle_is_our_trouble(pki, client, folder):
+    """The rest of the file is of no use then, so the session is given up; the next verb opens a new one."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ScriptedServer(pki, files={"/out/a.xml": bytes(500_000)}) as server, contextlib.ExitStack() as limits:
+        gateway = client(server)
+        gateway.connect()
+        limits.callback(resource.setrlimit, resource.RLIMIT_FSIZE, usual)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
+        with refused(TransferError, server.address, "a.xml", "File too large", "nothing was kept") as caught:
+            gateway.download("a.xml", folder / "a.xml")
+        limits.close()
+        assert caught.value.local
+        assert list(folder.iterdir()) == []
+        assert gateway.download("a.xml", folder / "a.xml") == 500_000
+    assert server.connections == 2
 
 
 def test_a_target_that_cannot_be_written_is_our_trouble(pki, client, folder):

@@ -16,9 +16,11 @@ from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayTimeoutError,
     GatewayUnavailableError,
+    LoginRefusedError,
     TransferError,
 )
 from airflow_provider_icsftps.gateway import _download
+from airflow_provider_icsftps.gateway._looking import list_names, size_of
 
 FILES = {"/out/b.xml": b"22", "/out/a.xml": b"1"}
 GOOD = [("a.xml", 1), ("b.xml", 2)]
@@ -73,6 +75,14 @@ def test_names_alone_take_one_listing_and_no_question_about_a_file(pki, client, 
     assert not {"SIZE", "MDTM"} & set(server.commands)
 
 
+@pytest.mark.parametrize("command", ["SIZE", "MDTM"])
+def test_a_login_that_is_over_is_not_taken_for_a_file_that_is_not_there(pki, client, command):
+    with ScriptedServer(pki, {command: "530 Please log in."}, files=FILES) as server:
+        gateway = client(server)
+        with refused(LoginRefusedError, server.address, "530 Please log in."):
+            gateway.look_at("a.xml")
+
+
 def test_a_missing_folder_is_said(pki, client):
     with (
         ScriptedServer(pki, {"MLSD": "550 /out: no such folder"}) as server,
@@ -111,6 +121,11 @@ def test_a_size_that_is_none_is_none(pki, client, size):
         assert short(client(server).list_outbox()) == [("a.xml", None)]
 
 
+def test_a_name_that_stands_there_twice_is_listed_twice(pki, client):
+    with ScriptedServer(pki, {"MLSD": lines("type=file;size=1; b", "type=file; a", "type=file;size=1; a")}) as server:
+        assert short(client(server).list_outbox()) == [("a", None), ("a", 1), ("b", 1)]
+
+
 def test_half_a_listing_is_no_listing(pki, client):
     def half(talk: Conversation, _: str) -> None:
         talk.send(b"type=file;size=1; a.xml\r\ntype=fi", notify=False)
@@ -135,6 +150,23 @@ def test_a_listing_without_end_is_given_up(pki, client):
     with (
         ScriptedServer(pki, {"MLSD": endless}) as server,
         refused(TransferError, server.address, "/out", str(_download.MAX_LISTING_LINES), seconds=8),
+    ):
+        client(server).list_outbox()
+
+
+def test_a_line_without_end_is_given_up(pki, client, monkeypatch):
+    monkeypatch.setattr(_download, "MAX_LISTING_BYTES", 1_000_000)
+
+    def endless(talk: Conversation, _: str) -> None:
+        talk.say("150 here it comes")
+        data = talk.accept_data()
+        with contextlib.suppress(OSError):
+            while not talk.server.stopping.is_set():
+                data.sendall(b"x" * 65536)
+
+    with (
+        ScriptedServer(pki, {"MLSD": endless}) as server,
+        refused(TransferError, server.address, "/out", "more than 1000000 bytes"),
     ):
         client(server).list_outbox()
 
@@ -222,6 +254,18 @@ def test_a_new_session_that_dies_is_not_replaced(pki, client):
     assert server.connections == 1
 
 
+def test_a_session_that_was_given_up_says_that_it_is_closed(pki, client):
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        session = gateway._session
+        session.close()
+        with refused(GatewayUnavailableError, server.address, "/out", "closed"):
+            list_names(session, "/out")
+        with refused(GatewayUnavailableError, server.address, "a.xml", "closed"):
+            size_of(session, "/out/a.xml")
+
+
 def test_a_farewell_without_an_answer_is_short(pki, client):
     with ScriptedServer(pki, {"QUIT": lambda talk, _: talk.listen()}) as server:
         gateway = client(server, **QUICK)
@@ -240,3 +284,22 @@ def test_a_deletion_is_not_repeated(pki, client):
         with refused(GatewayUnavailableError, server.address, "a.xml"):
             gateway.delete("a.xml")
     assert server.commands.count("DELE") == 1
+
+
+@pytest.mark.parametrize(("reply", "removed"), [("250 gone", True), ("550 no", False), ("502 not here", False)])
+def test_a_cut_copy_is_removed_if_the_gateway_lets_us(pki, client, reply, removed):
+    with ScriptedServer(pki, {"DELE": reply}) as server:
+        assert client(server).remove_stored("Manifest", "a.xml") is removed
+    assert "DELE /Manifest/a.xml" in server.lines
+
+
+@pytest.mark.parametrize("line", ["DELE /out/a.xml\r\nDELE /out/b.xml", "NOOP\n", "\rNOOP"])
+def test_a_second_command_behind_a_line_break_is_never_sent(pki, client, line):
+    """Names are checked long before; this is the last door."""
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server)
+        gateway.connect()
+        with pytest.raises(ValueError, match="line breaks"):
+            gateway._session.sendcmd(line)
+        assert short(gateway.list_outbox()) == GOOD
+    assert not {"DELE", "NOOP"} & set(server.commands)

@@ -81,6 +81,26 @@ def test_a_552_before_the_end_of_an_upload_that_is_taken_all_the_same_is_a_no(pk
     assert gateway.last_transfer == Transfer.BROKEN
 
 
+def test_a_control_connection_that_goes_before_the_end_of_an_upload_leaves_the_outcome_unknown(pki, client):
+    def gone(talk: Conversation, _: str) -> None:
+        talk.say("150 send it")
+        data, content = talk.accept_data(), bytearray()
+        receive(data, content, limit=len(CONTENT) // 3)
+        talk.drop()
+        talk.server.endings.append(receive(data, content))
+        data.close()
+        talk.server.reached.set()
+
+    with ScriptedServer(pki, {"STOR": gone}) as server:
+        gateway = client(server)
+        gateway.connect()
+        with refused(GatewayUnavailableError, server.address, PATH, "closed the connection"):
+            upload(gateway, Hesitant(gateway))
+        assert gateway.last_transfer == Transfer.SENT
+        assert server.reached.wait(3)
+    assert server.endings == ["close_notify"]
+
+
 def early_226(content: bytes, *, notify: bool):
     """Say 226 first, and send then."""
     return lambda talk, _: talk.send(content, notify=notify, before=("150 here it comes", "226 that was it"))

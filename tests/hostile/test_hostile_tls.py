@@ -5,6 +5,9 @@ nothing goes over a data connection to anybody else.
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import socket
 import ssl
 import warnings
@@ -15,12 +18,15 @@ from OpenSSL import SSL
 from scripted_server import Conversation, ScriptedServer, server_context
 from tls_versions import OTHER_VERSIONS, other_context
 from uploading import upload
+from usual_answers import reset
 
 from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayUnavailableError,
     UntrustedGatewayError,
 )
+from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._sockets import wrapped
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 FILES = {"/out/answer.xml": b"12345"}
@@ -150,6 +156,10 @@ def test_an_answer_that_lies_ready_before_it_is_asked_for_does_not_log_in(pki, c
     assert server.lines == []
 
 
+def test_a_session_that_is_not_protected_yet_has_nothing_to_resume(settings):
+    assert FtpsSession(settings(1)).can_resume is False
+
+
 def test_another_certificate_of_the_same_ca_is_fine_in_the_next_session(pki, client):
     """Certificates are renewed each year; a leaf is never pinned."""
     with ScriptedServer(pki, {"PASV": lambda talk, _: talk.drop()}, files=FILES) as server:
@@ -174,6 +184,22 @@ def test_a_stranger_in_the_next_session_hears_nothing(pki, strangers, client):
         assert gateway.last_transfer == Transfer.NONE
     assert server.commands.count("PASS") == 1
     assert server.commands[-1] == "AUTH"
+
+
+def test_a_connection_that_is_reset_before_the_handshake_leaves_no_socket_open(settings):
+    """CPython leaves it to the garbage collector, and a wait that meets that every minute runs out of files."""
+    context = settings(1).tls_context
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        raw = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        reset(theirs)
+        assert select.select([raw], [], [], 3)[0]
+        descriptor = raw.fileno()
+        with pytest.raises(OSError, match=r".") as caught:
+            wrapped(context, raw, "127.0.0.1")
+    assert caught.value.errno in {errno.ENOTCONN, errno.ECONNRESET, errno.EINVAL}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 # ------------------------------------------------------------ renegotiation

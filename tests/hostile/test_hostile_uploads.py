@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import resource
 import select
+import threading
 import time
 from pathlib import Path
 
@@ -13,13 +15,15 @@ import pytest
 from expectations import QUICK, refused
 from scripted_server import Conversation, ScriptedServer
 from uploading import CONTENT, PATH, ending_with, upload
-from usual_answers import receive
+from usual_answers import receive, reset
 
 from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayTimeoutError,
     GatewayUnavailableError,
 )
+from airflow_provider_icsftps.gateway import _transfer
+from airflow_provider_icsftps.gateway._data_connection import end_politely
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 # ------------------------------------------------------------ ends that are good
@@ -124,6 +128,40 @@ def test_150_may_come_only_after_the_handshake(pki, client):
 
 
 # ------------------------------------------------------------ ends that leave the outcome open
+
+
+def test_a_226_over_a_data_connection_that_was_reset_confirms_nothing(pki, client, caplog, monkeypatch):
+    """The gateway says yes to whatever it got; that it has seen the end cannot be known."""
+    was_reset, at_the_end = threading.Event(), threading.Event()
+
+    def content_with_less(talk: Conversation, _: str) -> None:
+        talk.say("150 send it")
+        data = talk.accept_data()
+        receive(data, bytearray(), limit=1000)
+        reset(data)
+        was_reset.set()
+        assert at_the_end.wait(3)
+        talk.say("226 got it")
+
+    class Last(io.BytesIO):
+        """Comes to its end when the gateway has reset the connection."""
+
+        def readinto(self, buffer) -> int:
+            count = super().readinto(buffer)
+            assert count or was_reset.wait(3)
+            return count
+
+    def telling(data, seconds: float) -> bool:
+        could_be_sent = end_politely(data, seconds)
+        at_the_end.set()
+        return could_be_sent
+
+    monkeypatch.setattr(_transfer, "end_politely", telling)
+    with ScriptedServer(pki, {"STOR": content_with_less}) as server:
+        gateway = client(server)
+        assert upload(gateway, Last(b"x" * 1000)) == 1000
+    assert gateway.last_transfer == Transfer.SENT
+    assert "the gateway says 226 got it, but the data connection was reset" in caplog.text
 
 
 def test_without_a_226_the_outcome_is_unknown(pki, client):

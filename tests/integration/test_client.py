@@ -20,7 +20,7 @@ from airflow_provider_icsftps.exceptions import (
     TransferError,
     UntrustedGatewayError,
 )
-from airflow_provider_icsftps.gateway import GatewayClient, StatusCode, Transfer
+from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry, StatusCode, Transfer
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
 CONTENT = b"<manifest>" + bytes(range(256)) * 40 + b"</manifest>"
@@ -115,8 +115,20 @@ class TestOutbox:
         simulator.put_in_outbox("a.xml", b"1", modified=moment)
         before = gateway.list_outbox()
         simulator.faults.no_mlsd()
+        gateway.close()  # a gateway has MLSD or has it not for all of a session
         assert before == gateway.list_outbox()
-        assert [entry.name for entry in gateway.list_outbox(times=False)] == ["a.xml", "b.xml"]
+        said = [entry.line.partition(" ")[0] for entry in simulator.transcript]
+        assert said.count("MDTM") == 2
+        assert gateway.list_outbox(times=False) == [OutboxEntry("a.xml", 1), OutboxEntry("b.xml", 2)]
+        said = [entry.line.partition(" ")[0] for entry in simulator.transcript]
+        assert (said.count("LIST"), said.count("MDTM")) == (2, 2)
+
+    def test_one_file_is_looked_at_without_a_listing(self, simulator, gateway):
+        moment = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+        simulator.put_in_outbox("a.xml", b"123", modified=moment)
+        assert gateway.look_at("a.xml") == OutboxEntry("a.xml", 3, moment)
+        assert gateway.look_at("gone.xml") == OutboxEntry("gone.xml", None, None)
+        assert not [entry for entry in simulator.transcript if entry.line.startswith(("PASV", "MLSD"))]
 
     def test_a_folder_that_is_not_there_is_no_empty_folder(self, simulator):
         with (

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     GatewayUnavailableError,
     LoginRefusedError,
+    UntrustedGatewayError,
 )
 from airflow_provider_icsftps.gateway import (
     Done,
@@ -61,6 +63,14 @@ def _no_thread_is_left():
     assert threading.active_count() == before
 
 
+@pytest.fixture
+def _heeds_ctrl_c():
+    """A shell that starts the tests in the background lets them ignore it."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
 def size_in_service(gateway, name):
     """Some work that asks the gateway."""
     return gateway.stored_size("Manifest", name)
@@ -92,6 +102,15 @@ class TestOrderAndBounds:
                 list(fleet.run(size_in_service, ["a.xml"]))
             list(fleet.run(size_in_service, [f"{n}.xml" for n in range(20)]))
         assert simulator.connections.logins == 2
+
+    @pytest.mark.timeout(20)
+    def test_one_run_may_be_inside_another(self, simulator):
+        """The end of the inner one waits for its own threads alone; those of the outer one still wait for work."""
+        names = [f"{n}.xml" for n in range(6)]
+        with Fleet(simulator.settings(), 2) as fleet:
+            for outer in fleet.run(size_in_service, names, look_ahead=1):
+                assert [inner.item for inner in fleet.run(size_in_service, names)] == names
+                assert outer.error is None
 
     def test_an_error_is_a_value(self, simulator):
         def work(gateway, name):
@@ -194,6 +213,34 @@ class TestLimits:
         assert 1 <= len(refused) <= 2
         assert isinstance(done[-1].error, LoginRefusedError)
 
+    def test_a_password_that_was_refused_is_not_sent_again_by_the_next_run(self, simulator):
+        with Fleet(simulator.settings(password="wrong"), 4) as fleet:
+            for _ in range(2):
+                done = list(fleet.run(size_in_service, ["a.xml", "b.xml", "c.xml"]))
+                assert {type(one.error) for one in done} == {LoginRefusedError}
+        assert passwords(simulator) == 1
+
+    @pytest.mark.timeout(20)
+    def test_a_refusal_after_all_sessions_were_closed_is_about_the_password(self, simulator):
+        """Sessions that are closed are not in: the next one that is refused is not one too many."""
+        with Fleet(simulator.settings(), 3) as fleet:
+            assert [one.error for one in fleet.run(size_in_service, ["a.xml", "b.xml", "c.xml"])] == [None] * 3
+            fleet.close()
+            simulator.faults.refuse_login(times=None)
+            done = list(fleet.run(size_in_service, ["a.xml", "b.xml", "c.xml"]))
+        assert {type(one.error) for one in done} == {LoginRefusedError}
+        assert len([entry for entry in simulator.transcript if entry.line.startswith("530")]) == 1
+
+    def test_a_gateway_that_cannot_prove_who_it_is_is_no_limit(self, simulator):
+        settings = simulator.settings()
+        with (
+            GatewaySimulator() as stranger,
+            Fleet(dataclasses.replace(settings, port=stranger.settings().port), 3) as fleet,
+        ):
+            done = list(fleet.run(size_in_service, ["a.xml", "b.xml", "c.xml"]))
+            assert stranger.connections.logins == 0
+        assert {type(one.error) for one in done} == {UntrustedGatewayError}
+
     def test_the_first_is_in_before_another_knocks(self, simulator):
         simulator.faults.slow_replies(0.05, connection=1)
         with Fleet(simulator.settings(), 4) as fleet:
@@ -220,6 +267,51 @@ class TestSlowAndBroken:
             bearing = Patience(30, sleep=lambda _: None)
             file_all(fleet, filings(40), Journal(), bearing)
         assert len(filed(simulator)) == len(set(filed(simulator))) == 40
+
+    def test_who_waits_at_the_door_takes_the_outage_that_another_found(self, simulator, monkeypatch):
+        """The name server fails while one session logs in anew and a further one waits for its turn."""
+        queue, outage, at_the_door, lookups = threading.Lock(), threading.Event(), threading.Event(), []
+        look_up = socket.getaddrinfo
+
+        class Turns:
+            """The door's lock; it tells when somebody has to wait for it."""
+
+            def __enter__(self):
+                if not queue.acquire(blocking=False):
+                    at_the_door.set()
+                    queue.acquire()
+
+            def __exit__(self, *_):
+                queue.release()
+
+        def name_server(*question, **more):
+            if not outage.is_set():
+                return look_up(*question, **more)
+            lookups.append(threading.current_thread().name)
+            assert at_the_door.wait(5)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+        def work(gateway, number):
+            if number == 0:
+                gateway.stored_size("Manifest", "a.xml")
+                gateway.close()
+                outage.set()
+            return gateway.stored_size("Manifest", "a.xml")
+
+        def numbers():
+            yield from range(2)
+            assert outage.wait(5)
+            yield 2  # when it is handed out, a further session is started
+
+        monkeypatch.setattr(socket, "getaddrinfo", name_server)
+        with Fleet(simulator.settings(), 2) as fleet:
+            fleet.door._lock = Turns()
+            results = fleet.run(work, numbers())
+            with pytest.raises(GatewayUnavailableError, match="the host name is not known"):
+                next(results).get()
+            assert {type(one.error) for one in results} == {GatewayUnavailableError}
+        assert lookups[0] == "icsftps-session-1"
+        assert "icsftps-session-2" not in lookups
 
     def test_an_outage_is_waited_for_once(self, simulator):
         now, pauses, lock = [0.0], [], threading.Lock()
@@ -325,6 +417,7 @@ class TestCancelling:
             file_all(fleet, filings(8), Journal(), Patience(900, sleep=fleet.pause))
         timer.join()
 
+    @pytest.mark.usefixtures("_heeds_ctrl_c")
     def test_ctrl_c_ends_every_session(self, simulator):
         simulator.faults.slow_completion(30, times=None)
         timer = threading.Timer(0.7, os.kill, [os.getpid(), signal.SIGINT])
@@ -360,6 +453,22 @@ class TestCancelling:
             while not simulator.uploads and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not any(upload.whole for upload in simulator.uploads)
+
+    def test_a_pause_that_nobody_breaks_off_is_a_pause(self, simulator):
+        began = time.monotonic()
+        Fleet(simulator.settings()).pause(0.05)
+        assert time.monotonic() - began >= 0.05
+
+    @pytest.mark.parametrize("sessions", [1, 3])
+    @pytest.mark.timeout(20)
+    def test_a_run_that_is_not_taken_to_its_end_does_not_hold_the_fleet(self, simulator, sessions):
+        """The iterator is kept, so nothing but the fleet itself ends the run: its threads would wait for ever."""
+        with Fleet(simulator.settings(), sessions) as fleet:
+            results = fleet.run(size_in_service, (f"{n}.xml" for n in range(100)), look_ahead=4)
+            assert next(results).get() is None
+        with pytest.raises(FleetCancelledError):
+            list(results)
+        simulator.check()
 
     def test_leaving_the_iteration_early_ends_it(self, simulator):
         with Fleet(simulator.settings(), 4) as fleet:

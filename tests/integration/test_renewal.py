@@ -7,7 +7,7 @@ import json
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_icsftps.gateway import client as client_module
+from airflow_provider_icsftps.gateway import _kept_session
 from airflow_provider_icsftps.triggers.icsftps import IcsFtpsOutboxTrigger
 
 
@@ -30,7 +30,7 @@ def test_an_open_wait_goes_over_to_the_renewed_certificate_when_its_session_is_o
         assert renewed.certificate.fingerprint != old.certificate.fingerprint
         monkeypatch.setenv("AIRFLOW_CONN_CUSTOMS", json.dumps(simulator.connection(renewed)))
         assert simulator.connections.logins == 1  # the session that is open goes on
-        monkeypatch.setattr(client_module, "SESSION_LIFETIME", 0.3)
+        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 0.3)
         while simulator.connections.logins < 2:
             await asyncio.sleep(0.01)
         simulator.put_in_outbox("answer.xml", b"<answer/>", username=old.username)

@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError, LoginRefusedError
-from airflow_provider_icsftps.gateway import client as client_module
+from airflow_provider_icsftps.gateway import _kept_session
 from airflow_provider_icsftps.hooks._fields import aread_fields
 from airflow_provider_icsftps.simulator import GatewaySimulator
 from airflow_provider_icsftps.triggers import _outbox, _poll
@@ -409,7 +409,7 @@ class TestOutage:
         assert len(asyncio.run(run())) == 50
 
     def test_a_session_is_renewed_before_servers_forget_its_tls_session(self, connection, simulator, monkeypatch):
-        monkeypatch.setattr(client_module, "SESSION_LIFETIME", 0.3)
+        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 0.3)
 
         async def run():
             wait = waiting(interval=0.1)

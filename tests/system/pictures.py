@@ -26,7 +26,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def keep_or_compare(taken: Path, words: list[str]) -> None:
+def keep_or_compare(taken: Path, words: list[str], *, in_order: bool = True) -> None:
     """
     Compare a picture with the one that is kept, or keep it instead if that is asked for.
 
@@ -34,10 +34,13 @@ def keep_or_compare(taken: Path, words: list[str]) -> None:
 
     :param taken: the picture, just taken.
     :param words: what it shows.
+    :param in_order: whether their order is the same each time.
     """
     size = taken.stat().st_size
     assert size < LIMIT, f"{taken.name} has {size} bytes"
     words = [_lasting(line) for line in words]
+    if not in_order:
+        words.sort()
     if os.environ.get(_RENEW):
         folder = ROOT / os.environ[_RENEW]
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,5 +56,7 @@ def _lasting(line: str) -> str:
     """A line without what differs from run to run: seconds, ports and days."""
     line = re.sub(r"\d+\.\d+ s\b", "… s", line)
     line = re.sub(r"(?<=127\.0\.0\.1:)\d+|(?<=\bPort )\d+", "…", line)
+    line = re.sub(r"\b\d\d:\d\d:\d\d\b", "…", line)
+    line = re.sub(r"(?<=-)[0-9a-f]{16}\b|(?<=-)[0-9a-f]{16}(?=_)", "…", line)
     line = re.sub(r"valid until \d{4}-\d\d-\d\d, \d+ days", "valid until …", line)
     return " ".join(line.split())

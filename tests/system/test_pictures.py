@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from airflow_parts import Airflow
@@ -34,6 +35,7 @@ TERMINAL = """<!DOCTYPE html><meta charset="utf-8"><style>{stylesheet}
 pre {{ display: inline-block; margin: 0; padding: 16px; color: {foreground}; background: {background};
 font: 14px/1.35 "DejaVu Sans Mono", monospace }}</style><pre>{code}</pre>"""
 COLUMNS = 100
+WIDE = 132  # no name of the demonstration is folded
 LOW = (1000, 620)  # a window in which the notice is just below the list
 
 pytestmark = pytest.mark.timeout(500)
@@ -144,27 +146,47 @@ def test_the_form_and_the_test_button(chromium, airflow, gateway, tmp_path):
 
 def test_the_checklist(chromium, gateway, tmp_path):
     gateway.write_credentials(tmp_path, gateway.client_certificate(identifier=IDENTIFIER))
-    arguments = ["check", "--connection", "connection.json", "--service", "Manifest"]
+    arguments = "check --connection connection.json --service Manifest"
+    told = _told(arguments.split(), tmp_path, COLUMNS)
+    assert "All is well" in told
+    picture = tmp_path / "check.png"
+    keep_or_compare(picture, _in_a_terminal(chromium, f"$ icsftps {arguments}\n{told}", COLUMNS, picture))
+
+
+def test_the_demonstration(chromium, tmp_path):
+    told = _told(["demo"], tmp_path, WIDE)
+    told = told[: told.index("\n", told.index("└"))]  # what follows names this machine's folders
+    picture = tmp_path / "demo.png"
+    words = _in_a_terminal(chromium, f"$ make demo\n{told}", WIDE, picture)
+    assert "What became of each file" in told
+    keep_or_compare(picture, words, in_order=False)  # three files are on their way at once
+
+
+def _told(arguments: list[str], folder: Path, columns: int) -> str:
     done = subprocess.run(
         [*ICSFTPS, *arguments],
-        cwd=tmp_path,
-        env=os.environ | {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"},
+        cwd=folder,
+        env=os.environ
+        | {"FORCE_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm-256color", "TTY_INTERACTIVE": "0"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
-    shown = Text.from_ansi(f"$ icsftps {' '.join(arguments)}\n{done.stdout.rstrip()}")
-    assert "All is well" in shown.plain
-    console = Console(record=True, width=COLUMNS, file=(tmp_path / "terminal").open("w"))
+    return done.stdout.rstrip()
+
+
+def _in_a_terminal(chromium: Browser, told: str, columns: int, picture: Path) -> list[str]:
+    """Take a picture of what a command told, and return its lines."""
+    shown = Text.from_ansi(told)
+    console = Console(record=True, width=columns, file=(picture.parent / "terminal").open("w"))
     console.print(shown, highlight=False)
-    page = tmp_path / "terminal.html"
+    page = picture.parent / "terminal.html"
     console.save_html(str(page), code_format=TERMINAL)
     console.file.close()
     chromium.driver.get(page.as_uri())
-    picture = tmp_path / "check.png"
     chromium.picture(picture, chromium.find("pre"))
-    keep_or_compare(picture, shown.plain.splitlines())
+    return shown.plain.splitlines()
 
 
 def test_every_picture_is_of_the_words_beside_it_and_small():
@@ -176,7 +198,7 @@ def test_every_picture_is_of_the_words_beside_it_and_small():
 
 
 def test_every_picture_is_in_a_page_with_words_for_those_who_do_not_see_it():
-    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
-    told = dict(re.findall(r"!\[([^\]]*)\]\(pictures/([^)]+)\)", pages))
+    pages = "".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    told = dict(re.findall(r"!\[([^\]]*)\]\((?:docs/)?pictures/([^)]+)\)", pages))
     assert sorted(told.values()) == sorted(known())
     assert all(len(words) > 20 for words in told)

@@ -362,6 +362,13 @@ class TestDamage:
         pem = identity.key_pem() + certificates_pem(identity.certificate) + issuing
         assert refusal(ClientCertificate.from_pem, pem) == ("unreadable", ANY)
 
+    def test_of_somebody_elses_key_does_not_matter(self):
+        """A kind of key that is not known here, in a certificate that stands before ours."""
+        identity = factory.oces3()
+        rsa, other = bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d010163")
+        foreign = self.damaged(factory.oces2().certificate, rsa, other)
+        assert ClientCertificate.from_pem(foreign + identity.pem()).certificate == identity.certificate
+
     def test_of_somebody_elses_ca_does_not_matter(self):
         identity = factory.oces3()
         foreign = self.damaged(factory.oces2().authorities[0], b"TRUST2408 OCES CA", b"\xffRUST2408 OCES CA")

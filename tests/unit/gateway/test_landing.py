@@ -145,6 +145,26 @@ def test_the_gateways_trouble_is_not_the_disks(folder):
         raise ConnectionResetError(104, "Connection reset by peer")
 
 
+class StoreThatIsAway:
+    """A path object whose store takes no connections."""
+
+    parent = Path("/")
+
+    def open(self, mode):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    def __str__(self) -> str:
+        return "s3://bucket/svar.xml"
+
+
+def test_a_store_that_is_away_is_not_the_gateways_trouble(temporary):
+    expected = r"Download to s3://bucket/svar\.xml: cannot write it \(Connection refused\); nothing was kept"
+    with pytest.raises(TransferError, match=expected) as caught, landing(StoreThatIsAway()) as file:
+        file.write(b"svar")
+    assert caught.value.local
+    assert content_of(temporary) == {}
+
+
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600), (0o000, 0o666)])
 def test_mode_follows_the_umask(folder, mask, mode):
     before = os.umask(mask)

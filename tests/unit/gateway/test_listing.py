@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from airflow_provider_icsftps.exceptions import GatewayProtocolError
 from airflow_provider_icsftps.gateway._listing import (
     OutboxEntry,
-    parse_list,
-    parse_mlsd,
+    has_list_shape,
+    list_entries,
+    mlsd_entries,
     parse_names,
     parse_time,
     split_lines,
@@ -21,6 +22,14 @@ MOMENT = datetime(2026, 11, 23, 7, 3, 28, tzinfo=UTC)
 LOGGER = "airflow_provider_icsftps.gateway._listing"
 HOSTILE = ["..", ".", "../x", "/etc/passwd", "a/b", "a\\b", "..\\x", "a\0b", "a\x1b[2J", "a\rb", "a\u202eb"]
 ANY_LINE = st.text(alphabet=st.characters(exclude_categories=[]), max_size=60)
+
+
+def parse_mlsd(lines):
+    return list(mlsd_entries(lines, "Listing"))
+
+
+def parse_list(lines):
+    return list(list_entries(lines)) if has_list_shape(lines) else None
 
 
 class TestMlsd:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -96,6 +97,19 @@ class TestMeasure:
     def test_a_disk_that_fails_while_reading_is_told(self):
         with pytest.raises(TransferError, match=r"cannot be read \(Input/output error\); nothing was sent"):
             measure(BadDisk())
+
+    @pytest.mark.parametrize(
+        ("damaged", "why"),
+        [
+            pytest.param(gzip.compress(CONTENT)[:-10], "end-of-stream", id="cut short"),
+            pytest.param(gzip.compress(CONTENT, 0)[:10] + b"\xff" * 40, "invalid block type", id="damaged"),
+            pytest.param(CONTENT, "Not a gzipped file", id="not compressed"),
+        ],
+    )
+    def test_a_compressed_file_that_cannot_be_read_is_told(self, damaged, why):
+        with pytest.raises(TransferError, match=rf"cannot be read \(.*{why}.*\); nothing was sent") as caught:
+            measure(gzip.GzipFile(fileobj=io.BytesIO(damaged)))
+        assert caught.value.local
 
 
 class TestOpened:

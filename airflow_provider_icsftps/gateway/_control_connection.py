@@ -1,0 +1,150 @@
+"""
+The control connection: commands and their replies, one after the other.
+
+From ftplib come the reply parser, the error classes and the sending of commands; different from it:
+
+* Each reply has one time limit for the whole of it, so that a server that drips bytes cannot hold a task.
+* A reply is a reply to one command: what was said before the command was sent is never taken for its answer.
+* A name that is no text in the gateway's encoding is sent as the bytes that the gateway listed.
+"""
+
+from __future__ import annotations
+
+import ftplib
+import re
+import ssl
+
+from airflow_provider_icsftps.gateway._deadline import Deadline
+from airflow_provider_icsftps.gateway._replies import ReplyReader
+from airflow_provider_icsftps.gateway._sockets import ready
+from airflow_provider_icsftps.gateway.settings import GatewaySettings
+
+_MAX_REPLY_LINES = 500
+_MAX_PRELIMINARIES = 5
+_REPLY = re.compile(r"[1-5]\d\d(?![^ -])", re.ASCII)
+
+
+class ControlConnection(ftplib.FTP_TLS):
+    """
+    Commands and replies over a connection that a session has opened.
+
+    Like ftplib it raises ``ftplib.Error``, ``OSError`` and ``EOFError``, the last one when the connection is closed.
+
+    :param settings: where to and as whom.
+    :param deadline: a limit for all that is done here, on top of those in the settings.
+    """
+
+    sock: ssl.SSLSocket | None  # ftplib starts with None, too
+    file: ReplyReader  # type: ignore[assignment]  # all that ftplib asks of it is readline and close
+
+    def __init__(self, settings: GatewaySettings, deadline: Deadline | None = None) -> None:
+        super().__init__(context=settings.tls_context, timeout=settings.timeout, encoding=settings.encoding)
+        self.settings = settings
+        self.deadline = deadline
+        self.host = settings.host
+        #: Whether another thread has broken it off.
+        self.severed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has not been given up."""
+        return self.sock is not None
+
+    @property
+    def control(self) -> ssl.SSLSocket:
+        """
+        The connection's socket.
+
+        :raises EOFError: when the connection was given up.
+        """
+        if self.sock is None:
+            raise EOFError
+        return self.sock
+
+    def within(self, seconds: float) -> float:
+        """
+        Return how long an operation may take: its own limit, or what the deadline leaves of it.
+
+        :param seconds: its own limit.
+        :raises TimeoutError: when the deadline is over.
+        """
+        return seconds if self.deadline is None else self.deadline.within(seconds)
+
+    # ------------------------------------------------------------ what ftplib calls
+
+    def sendcmd(self, cmd: str) -> str:
+        """
+        Send a command and return its reply; refuse to take for it what was said before.
+
+        :param cmd: verb and argument.
+        :raises ftplib.Error: when the reply is a no or makes no sense, or something was said without being asked.
+        """
+        _ = self.control
+        if self.file.take_in():
+            unasked = self.getresp()  # raises a 421, which says why it is closing
+            raise ftplib.error_proto(f"{unasked} without being asked")
+        return super().sendcmd(cmd)
+
+    def voidcmd(self, cmd: str) -> str:
+        """
+        Send a command and return its reply, which must be a plain yes (2xx).
+
+        :param cmd: verb and argument.
+        :raises ftplib.Error: when it is anything else.
+        """
+        reply = self.sendcmd(cmd)
+        if not reply.startswith("2"):
+            raise ftplib.error_reply(reply)
+        return reply
+
+    def putline(self, line: str) -> None:
+        """
+        Send one line; ftplib's own does not keep names that are no text in the gateway's encoding.
+
+        :param line: without its end.
+        :raises ValueError: when there is a line break in it, behind which another command could stand.
+        """
+        if "\r" in line or "\n" in line:
+            raise ValueError("a command must not hold line breaks")
+        if self.severed:
+            raise EOFError
+        self.control.settimeout(self._reply_seconds())
+        self.control.sendall((line + "\r\n").encode(self.encoding, "surrogateescape"))
+
+    def getmultiline(self) -> str:
+        """Return a reply of one or more lines, bounded in length and in time, without its last line end."""
+        self.file.limit(self._reply_seconds())
+        lines = [self.getline()]
+        if not _REPLY.match(lines[0]):
+            raise ftplib.error_proto(lines[0])
+        code = lines[0][:3]
+        while lines[0][3:4] == "-" and not (lines[-1] == code or lines[-1].startswith(f"{code} ")):
+            if len(lines) > _MAX_REPLY_LINES:
+                raise ftplib.error_proto(f"a reply of more than {_MAX_REPLY_LINES} lines")
+            lines.append(self.getline())
+        return "\n".join(lines)
+
+    def _reply_seconds(self) -> float:
+        return self.within(float(self.timeout or self.settings.timeout))
+
+    # ------------------------------------------------------------ replies that no command of its own asks for
+
+    def greeting(self) -> str:
+        """Return the greeting; before it a gateway may say some times that it will be ready soon (120)."""
+        for _ in range(_MAX_PRELIMINARIES):
+            reply = self.getresp()
+            if not reply.startswith("1"):
+                return reply
+        raise ftplib.error_reply(reply)
+
+    def completion(self) -> str:
+        """Return the reply that ends a transfer; a gateway may think about it for longer than about others."""
+        usual, self.timeout = self.timeout, self.settings.completion_timeout
+        try:
+            return self.voidresp()
+        finally:
+            self.timeout = usual
+
+    def has_reply(self) -> bool:
+        """Return whether something lies ready to be read, without waiting for it."""
+        return self.file.has_buffered or self.control.pending() > 0 or bool(ready([self.control], [], 0))

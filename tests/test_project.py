@@ -1,0 +1,67 @@
+"""The project's own files agree with one another: verbs, checks, pins, changelog."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+_KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]  # of Keep a Changelog
+
+
+def _recipe(verb: str) -> list[str]:
+    (found,) = re.findall(rf"^{verb}:.*\n((?:\t.*\n?)+)", MAKEFILE, re.M)
+    return [line.strip().removeprefix("@") for line in found.splitlines()]
+
+
+def test_make_help_tells_every_verb():
+    verbs = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.M)
+    told = re.findall(r"^([a-z]+):.*## \S", MAKEFILE, re.M)
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M)
+    assert verbs == told
+    assert sorted(verbs) == sorted(phony.split())
+
+
+def test_a_commit_is_checked_as_make_lint_checks():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].removesuffix(" --force-exclude") for hook in repository["hooks"]]
+    assert hooks == [line.replace("$(BIN)", ".venv/bin").removesuffix(" .") for line in _recipe("lint")]
+
+
+@pytest.mark.parametrize("extra", ["", *EXTRAS])
+def test_every_dependency_has_a_lower_bound_and_a_pin(extra):
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M))
+    for text in EXTRAS[extra] if extra else PROJECT["dependencies"]:
+        needed = Requirement(text)
+        if needed.name == PROJECT["name"]:
+            continue
+        pinned = pins.get(needed.name) or pins[f"{needed.name}-core"]  # apache-airflow is its core and more
+        assert needed.specifier.contains(pinned), text
+        if not needed.name.startswith("types-"):
+            assert [clause.operator for clause in needed.specifier] == [">="], f"{text}: a lower bound, and no cap"
+
+
+def test_the_changelog_has_the_form_that_it_names():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## (.+)$", text, re.M)
+    assert versions[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
+    for version in re.split(r"^## .+$", text, flags=re.M)[1:]:
+        kinds = re.findall(r"^### (.+)$", version, re.M)
+        assert kinds == [kind for kind in _KINDS if kind in kinds]
+        assert len(re.findall(r"^- ", version, re.M)) >= len(kinds)
+
+
+def test_no_file_has_grown_beyond_what_one_can_read():
+    """300 lines are a question, 500 a defect."""
+    for folder in ("airflow_provider_icsftps", "benchmarks", "example_dags"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) < 500, path
