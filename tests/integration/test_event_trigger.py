@@ -140,6 +140,7 @@ class TestTrouble:
 
         async def listen():
             async with running(doorbell()) as following:
+                await until(lambda: logins(simulator) == 1)
                 assert await following(1.0) is None
                 assert logins(simulator) == 1
                 monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", "{")  # somebody is just changing it
@@ -195,6 +196,7 @@ class TestTrouble:
 
         async def listen():
             async with running(doorbell()) as following:
+                await until(lambda: "UntrustedGatewayError" in caplog.text)
                 assert await following(0.5) is None
                 monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(right))
                 assert (await following())["new"] == 1
