@@ -18,6 +18,15 @@ class GatewayFolders(AbstractedFS):  # type: ignore[misc]  # pyftpdlib has no ty
             raise NotADirectoryError(20, "Not a directory", path)
         self.cwd = self.fs2ftp(path)
 
+    def listdir(self, path: str) -> list[str]:
+        """List a folder; in an outbox lies what has come by now."""
+        gateway: Gateway = self.cmd_channel.gateway
+        username: str = self.cmd_channel.username
+        if Path(path) == gateway.storage.outbox(username):
+            gateway.look(username)
+        names: list[str] = super().listdir(path)
+        return names
+
     def get_user_by_uid(self, uid: int) -> str:
         """Show no names of this machine."""
         return "gateway"

@@ -17,16 +17,16 @@ from airflow_provider_icsftps.simulator.backoffice import (
     REUSED,
     Filing,
     Rejection,
-    RejectionRule,
     Rule,
 )
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.contents import is_well_formed
 from airflow_provider_icsftps.simulator.faults import Faults
+from airflow_provider_icsftps.simulator.instructions import Delays, Instruction, Instructions, Judgement, Responses
 from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window, outcome
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import Witness
-from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord, holds
+from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord
 
 
 class Gateway:
@@ -51,12 +51,13 @@ class Gateway:
         self.faults = faults
         self.witness = Witness()
         self.window: Window | None = None
+        #: Whether a client that finds nothing new is carried to the moment of the next answer.
+        self.skips_waits = False
         self.lock = threading.RLock()
         #: Numbers of the control connections that are logged in; the server's thread alone uses it.
         self.sessions: set[int] = set()
         self._answering = Answering(storage, rule, clock, faults)
-        self._rejections: list[RejectionRule] = []
-        self._responses: list[tuple[RejectionRule, int]] = []
+        self._instructions = Instructions()
         self._uploads: list[UploadRecord] = []
         self._last_number = 0
         self._used: set[tuple[str, str]] = set()
@@ -154,7 +155,7 @@ class Gateway:
             self._uploads.append(record)
             self.storage.append("upload", **journal.upload_to_data(record))
             if taken:
-                filing = self._filing(record, rejection, later_rejection)
+                filing = self._filing(incoming, record, rejection, later_rejection)
                 self.storage.append("filing", **journal.filing_to_data(filing))
                 self._answering.expect(filing)
                 return "226 Transfer complete."
@@ -167,16 +168,18 @@ class Gateway:
             return REUSED
         if fault := self.faults.take("status_zero"):
             return Rejection(fault["code"])
-        for rule in self._rejections:
-            if rule.matches(incoming.file_name) and (rule.content is None or holds(incoming.path, rule.content)):
-                return rule.rejection
-        return None
+        judgement = self._instructions.about(Judgement, incoming.file_name, incoming.path)
+        return judgement.rejection if judgement else None
 
-    def _filing(self, record: UploadRecord, rejection: Rejection | None, later_rejection: Rejection | None) -> Filing:
-        responses = next(
-            (times for rule, times in reversed(self._responses) if rule.matches(record.file_name)),
-            self.policy.responses,
-        )
+    def _filing(
+        self,
+        incoming: IncomingFile,
+        record: UploadRecord,
+        rejection: Rejection | None,
+        later_rejection: Rejection | None,
+    ) -> Filing:
+        responses = self._instructions.about(Responses, incoming.file_name, incoming.path)
+        delays = self._instructions.about(Delays, incoming.file_name, incoming.path)
         return Filing(
             number=record.number,
             username=record.username,
@@ -184,7 +187,8 @@ class Gateway:
             file_name=record.file_name,
             received_at=record.received_at,
             rejection=rejection,
-            responses=responses,
+            responses=responses.times if responses else self.policy.responses,
+            delays=delays.seconds if delays else {},
             repeat=self._answering.rejections(record.username, record.file_name) + 1,
             later_rejection=later_rejection,
         )
@@ -194,37 +198,42 @@ class Gateway:
         with self.lock:
             self._answering.pump()
 
-    # --- what can be asked for
+    def look(self, username: str) -> None:
+        """
+        Prepare an outbox for a client that is about to list it.
 
-    def start_outage(self) -> None:
-        """Let the customs systems answer nothing from now on."""
+        :param username: whose.
+        """
         with self.lock:
             self._answering.pump()
-            self._answering.start_outage()
+            if self.skips_waits:
+                self._answering.skip_wait(username)
+
+    # --- what can be asked for
+
+    def start_outage(self, seconds: float | None = None) -> None:
+        """
+        Let the customs systems answer nothing from now on.
+
+        :param seconds: how long; by default until :meth:`end_outage`.
+        """
+        with self.lock:
+            self._answering.pump()
+            self._answering.start_outage(seconds)
 
     def end_outage(self) -> None:
         """Let the customs systems answer again, and answer what they owe."""
         with self.lock:
             self._answering.end_outage()
 
-    def add_rejection(self, rule: RejectionRule) -> None:
+    def instruct(self, instruction: Instruction) -> None:
         """
-        Turn down files that end from now on.
+        Tell customs what to do with files that end from now on.
 
-        :param rule: which, and how.
+        :param instruction: with which, and what.
         """
         with self.lock:
-            self._rejections.append(rule)
-
-    def set_responses(self, pattern: str, times: int) -> None:
-        """
-        Set the number of responses to files that end from now on.
-
-        :param pattern: shell pattern of the file name.
-        :param times: how many responses.
-        """
-        with self.lock:
-            self._responses.append((RejectionRule(pattern, REUSED), times))
+            self._instructions.add(instruction)
 
     # --- logins and folders
 
@@ -296,7 +305,8 @@ class Gateway:
             "upload": self._restore_upload,
             "filing": lambda r: filings.append(journal.filing_from_data(r)),
             "laid": lambda r: self._answering.was_laid(r["upload"], r["digit"], r["number"]),
-            "stopped": lambda r: self._catch_up(datetime.fromisoformat(r["at"])),
+            # the clock of the run before may have been moved ahead
+            "stopped": lambda r: self.clock.advance_to(datetime.fromisoformat(r["at"])),
         }
         filings: list[Filing] = []
         for record in self.storage.records():
@@ -316,9 +326,3 @@ class Gateway:
         self._uploads.append(record)
         self._last_number = max(self._last_number, record.number)
         self._used.add((record.username, record.file_name))
-
-    def _catch_up(self, moment: datetime) -> None:
-        # the clock of the run before may have been moved ahead
-        behind = (moment - self.clock.now()).total_seconds()
-        if behind > 0:
-            self.clock.advance(seconds=behind)
