@@ -1,8 +1,7 @@
-"""An Airflow home of a test run's own, so that no test reaches the database, or a connection, of an Airflow in use."""
+"""A throwaway Airflow, so that no test reaches the database, or a connection, of an Airflow in use."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -11,25 +10,18 @@ from pathlib import Path
 _UNIT_TEST_MODE = "AIRFLOW__CORE__UNIT_TEST_MODE"
 
 
-def variables(home: Path) -> dict[str, str]:
+def variables(home: Path, dags: Path) -> dict[str, str]:
     """
-    Return the environment variables of an Airflow with a SQLite database and no DAGs.
+    Return the environment variables of a throwaway Airflow with a SQLite database.
 
     :param home: its folder.
+    :param dags: the folder of its DAGs.
     """
-    bundle = {
-        "name": "tests",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(home / "dags")},
-    }
     return {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        _UNIT_TEST_MODE: "True",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     }
 
 
@@ -58,7 +50,8 @@ class AirflowHome:
         home = Path(self._folder.name)
         (home / "dags").mkdir()
         self._set_aside = _without_airflow()
-        os.environ.update(variables(home))
+        os.environ.update(variables(home, home / "dags"))
+        os.environ.update({_UNIT_TEST_MODE: "True", "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
 
     def leave(self) -> None:
         """Put back the variables that were set aside, and remove the folder."""

@@ -254,7 +254,7 @@ def test_who_finds_nothing_new_is_carried_to_the_next_answer(client, sim):
 
 
 def test_the_answers_of_others_skip_no_wait(sim, client):
-    sim.answer_after({1: 3600, 2: 7200})
+    sim.answer_after({1: 3600, 2: 7200, 3: 7200})
     with connect(sim, sim.client_certificate()) as other, sim.waits_skipped():
         other.store("/Manifest/a.xml")
         assert client.names() == client.names() == []
