@@ -7,7 +7,6 @@ without scheduler, triggerer, worker or web server. Deferred tasks have their tr
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # Airflow reads its configuration when it is imported: not before it is needed
     from airflow.sdk import DAG
+
+
+_NOT_GIVEN = object()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,45 +101,57 @@ def load_dag(path: Path, dag_id: str | None = None) -> DAG:
     return dag
 
 
-def hurried(dag: DAG, poke_interval: float, timeout: float) -> DAG:
+@contextmanager
+def hurried(dag: DAG, poke_interval: float, timeout: float) -> Iterator[None]:
     """
-    Return a copy of a DAG whose tasks do not dawdle: a retry comes at once, and waits are short.
+    Let a DAG's tasks not dawdle inside a ``with``: a retry comes at once, and waits are short.
 
-    :param dag: the DAG; it is left as it is.
+    :param dag: the DAG; afterwards it is as it was. (Airflow's mapped tasks do not survive being copied.)
     :param poke_interval: seconds between two looks of sensors and waiting operators.
     :param timeout: seconds that each of them waits at most; shorter limits stay.
     """
-    copied = copy.deepcopy(dag)
-    for task in copied.tasks:
-        arguments = _Arguments(task)
-        arguments.set("retry_delay", timedelta(0))
-        if arguments.takes("poke_interval"):
-            arguments.set("poke_interval", poke_interval)
-            for limit in ("timeout", "outage_timeout"):
-                if arguments.takes(limit):
-                    arguments.set(limit, min(timeout, _seconds(arguments.get(limit, timeout))))
-    return copied
+    tasks = [_Arguments(task) for task in dag.tasks]
+    try:
+        for task in tasks:
+            task.set("retry_delay", timedelta(0))
+            if task.takes("poke_interval"):
+                task.set("poke_interval", poke_interval)
+                for limit in ("timeout", "outage_timeout"):
+                    if task.takes(limit):
+                        task.set(limit, min(timeout, _seconds(task.get(limit, timeout))))
+        yield
+    finally:
+        for task in tasks:
+            task.restore()
 
 
 class _Arguments:
     """A task's arguments, whether it is mapped or not."""
 
     def __init__(self, task: Any) -> None:
-        self._task = task
-        self._mapped: dict[str, Any] | None = getattr(task, "partial_kwargs", None)
-        self._kind: type = type(task) if self._mapped is None else task.operator_class
+        mapped = getattr(task, "partial_kwargs", None)
+        self._values: dict[str, Any] = vars(task) if mapped is None else mapped
+        self._kind: type = type(task) if mapped is None else task.operator_class
+        self._before: dict[str, Any] = {}
 
     def takes(self, name: str) -> bool:
-        return any(name in inspect.signature(kind.__init__).parameters for kind in self._kind.__mro__)  # type: ignore[misc]  # of a class, not of an object
+        return any(
+            name in inspect.signature(vars(kind).get("__init__", object)).parameters for kind in self._kind.__mro__
+        )
 
     def get(self, name: str, default: Any) -> Any:
-        return getattr(self._task, name, default) if self._mapped is None else self._mapped.get(name, default)
+        return self._values.get(name, default)
 
     def set(self, name: str, value: Any) -> None:
-        if self._mapped is None:
-            setattr(self._task, name, value)
-        else:
-            self._mapped[name] = value
+        self._before[name] = self._values.get(name, _NOT_GIVEN)
+        self._values[name] = value
+
+    def restore(self) -> None:
+        for name, value in self._before.items():
+            if value is _NOT_GIVEN:
+                del self._values[name]
+            else:
+                self._values[name] = value
 
 
 def _seconds(limit: float | timedelta) -> float:
@@ -155,8 +169,9 @@ def run(dag: DAG, conf: dict[str, Any] | None = None, logical_date: datetime | N
     :param logical_date: the run's date, aware; by default now. The same date again repeats the same run.
     """
     _register(dag)
+    date = logical_date or datetime.now(UTC)
     with _listening() as errors:
-        ended = dag.test(run_conf=conf, logical_date=logical_date or datetime.now(UTC))
+        ended = dag.test(run_conf=conf, logical_date=date, run_after=date)  # the run's id follows from the latter
     ordered: list[Any] = dag.topological_sort()  # type: ignore[no-untyped-call]  # Airflow's
     order = {task.task_id: number for number, task in enumerate(ordered)}
     instances = sorted(ended.get_task_instances(), key=lambda ti: (order[ti.task_id], ti.map_index))

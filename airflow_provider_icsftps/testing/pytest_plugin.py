@@ -215,7 +215,7 @@ def icsftps_run_dag(
         timeout: float = 60.0,
     ) -> DagResult:
         loaded = load_dag(Path(dag), dag_id) if isinstance(dag, Path | str) else dag
-        with icsftps_gateway.waits_skipped():
-            return run(hurried(loaded, poke_interval, timeout), conf, logical_date)
+        with icsftps_gateway.waits_skipped(), hurried(loaded, poke_interval, timeout):
+            return run(loaded, conf, logical_date)
 
     return run_dag
