@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ pytest_plugins = ["airflow_provider_icsftps.testing.pytest_plugin", "pytester"]
 def identities(icsftps_identities: Path) -> Path:
     """A simulator's directory with its certificates and passwords, for all tests alike."""
     return icsftps_identities
+
+
+@pytest.fixture
+def icsftps_gateway_parameters() -> dict[str, Any]:
+    """Answers that come at once."""
+    return {"delays": {1: 0, 2: 0, 3: 0}}
 
 
 @pytest.fixture

@@ -71,7 +71,11 @@ class Outage:
     end: datetime | None = None
 
     def postpone(self, due: datetime) -> datetime | None:
-        """Return when a file due at a moment comes; ``None`` while nobody knows."""
+        """
+        Return when a file due at a moment comes; ``None`` while nobody knows.
+
+        :param due: when the file would come without the outage.
+        """
         if due < self.start or (self.end and due >= self.end):
             return due
         return self.end

@@ -1,8 +1,7 @@
-"""The simulated gateway behind its sockets: takes uploads, burns names, lays answers into outboxes."""
+"""The simulated gateway behind its sockets: one lock around logins, uploads, customs and outboxes."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -12,18 +11,12 @@ from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.simulator import journal
 from airflow_provider_icsftps.simulator.accounts import Account, Accounts
 from airflow_provider_icsftps.simulator.answering import Answering
-from airflow_provider_icsftps.simulator.backoffice import (
-    NOT_WELL_FORMED,
-    REUSED,
-    Filing,
-    Rejection,
-    Rule,
-)
+from airflow_provider_icsftps.simulator.backoffice import Filing, Rule
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
-from airflow_provider_icsftps.simulator.contents import is_well_formed
 from airflow_provider_icsftps.simulator.faults import Faults
-from airflow_provider_icsftps.simulator.instructions import Delays, Instruction, Instructions, Judgement, Responses
-from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window, outcome
+from airflow_provider_icsftps.simulator.instructions import Instruction
+from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window
+from airflow_provider_icsftps.simulator.reception import Reception
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import Witness
 from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord
@@ -57,18 +50,14 @@ class Gateway:
         #: Numbers of the control connections that are logged in; the server's thread alone uses it.
         self.sessions: set[int] = set()
         self._answering = Answering(storage, rule, clock, faults)
-        self._instructions = Instructions()
-        self._uploads: list[UploadRecord] = []
-        self._last_number = 0
-        self._used: set[tuple[str, str]] = set()
-        self._incoming: set[tuple[str, str]] = set()
+        self._reception = Reception(storage, policy, clock, faults, self._answering)
         self._restore()
 
     @property
     def uploads(self) -> list[UploadRecord]:
         """Every upload that has ended, in order."""
         with self.lock:
-            return list(self._uploads)
+            return list(self._reception.uploads)
 
     def begin_upload(self, username: str, service: str, file_name: str) -> IncomingFile:
         """
@@ -84,16 +73,7 @@ class Gateway:
                 raise RefusedError("550 This gateway takes no more uploads; files in /out can be fetched.")
             if self.window == "refuse":
                 raise RefusedError("450 Service window: no uploads are taken now.")
-            key = (username, file_name)
-            if key in self._incoming:
-                raise RefusedError("450 A file of this name is being received.")
-            if self.policy.reused_name != "status" and key in self._used:
-                raise RefusedError(f"{self.policy.reused_name} The file name has been used before.")
-            self._last_number += 1
-            path = self.storage.received(self._last_number)
-            incoming = IncomingFile(self._last_number, username, service, file_name, path)
-            self._incoming.add(key)
-            return incoming
+            return self._reception.begin(username, service, file_name)
 
     def drop_upload(self, incoming: IncomingFile) -> None:
         """
@@ -102,9 +82,7 @@ class Gateway:
         :param incoming: what :meth:`begin_upload` returned.
         """
         with self.lock:
-            incoming.close()
-            self._incoming.discard((incoming.username, incoming.file_name))
-            incoming.path.unlink(missing_ok=True)
+            self._reception.drop(incoming)
 
     def end_upload(self, incoming: IncomingFile, *, whole: bool, ascii_mode: bool) -> str:
         """
@@ -116,82 +94,7 @@ class Gateway:
         :return: the reply.
         """
         with self.lock:
-            incoming.close()
-            key = (incoming.username, incoming.file_name)
-            self._incoming.discard(key)
-            reused = key in self._used
-            self._used.add(key)
-            taken = whole or self.policy.cut_uploads == "accept"
-            kept = taken or self.policy.cut_uploads == "keep"
-            now = self.clock.now()
-            os.utime(incoming.path, (now.timestamp(),) * 2)
-            rejection = self._rejection(incoming, reused=reused) if taken else None
-            filed = taken and rejection is None
-            wrong = filed and self.policy.check_xml and not is_well_formed(incoming.path)
-            later_rejection = NOT_WELL_FORMED if wrong else None
-            if kept and not reused:
-                os.link(
-                    incoming.path, self.storage.service_file(incoming.username, incoming.service, incoming.file_name)
-                )
-            if not kept:
-                incoming.path.unlink()
-            record = UploadRecord(
-                number=incoming.number,
-                username=incoming.username,
-                service=incoming.service,
-                file_name=incoming.file_name,
-                size=incoming.size,
-                sha256=incoming.sha256,
-                received_at=now,
-                whole=whole,
-                filed=filed,
-                accepted=filed and not wrong,
-                outcome=outcome(
-                    whole=whole, taken=taken, kept=kept, rejection=rejection, later_rejection=later_rejection
-                ),
-                ascii=ascii_mode,
-                path=incoming.path if kept else None,
-            )
-            self._uploads.append(record)
-            self.storage.append("upload", **journal.upload_to_data(record))
-            if taken:
-                filing = self._filing(incoming, record, rejection, later_rejection)
-                self.storage.append("filing", **journal.filing_to_data(filing))
-                self._answering.expect(filing)
-                return "226 Transfer complete."
-            return (
-                f"426 Transfer aborted; {incoming.size} bytes received, the copy was {'kept' if kept else 'discarded'}."
-            )
-
-    def _rejection(self, incoming: IncomingFile, *, reused: bool) -> Rejection | None:
-        if reused:
-            return REUSED
-        if fault := self.faults.take("status_zero"):
-            return Rejection(fault["code"])
-        judgement = self._instructions.about(Judgement, incoming.file_name, incoming.path)
-        return judgement.rejection if judgement else None
-
-    def _filing(
-        self,
-        incoming: IncomingFile,
-        record: UploadRecord,
-        rejection: Rejection | None,
-        later_rejection: Rejection | None,
-    ) -> Filing:
-        responses = self._instructions.about(Responses, incoming.file_name, incoming.path)
-        delays = self._instructions.about(Delays, incoming.file_name, incoming.path)
-        return Filing(
-            number=record.number,
-            username=record.username,
-            service=record.service,
-            file_name=record.file_name,
-            received_at=record.received_at,
-            rejection=rejection,
-            responses=responses.times if responses else self.policy.responses,
-            delays=delays.seconds if delays else {},
-            repeat=self._answering.rejections(record.username, record.file_name) + 1,
-            later_rejection=later_rejection,
-        )
+            return self._reception.end(incoming, whole=whole, ascii_mode=ascii_mode)
 
     def pump(self) -> None:
         """Lay into the outboxes what is due by now, and remove what is too old."""
@@ -233,7 +136,7 @@ class Gateway:
         :param instruction: with which, and what.
         """
         with self.lock:
-            self._instructions.add(instruction)
+            self._reception.instructions.add(instruction)
 
     # --- logins and folders
 
@@ -322,7 +225,4 @@ class Gateway:
         self.accounts.add(Account(data["username"], data["password"], services))
 
     def _restore_upload(self, data: dict[str, Any]) -> None:
-        record = journal.upload_from_data(data, self.storage.received(data["number"]))
-        self._uploads.append(record)
-        self._last_number = max(self._last_number, record.number)
-        self._used.add((record.username, record.file_name))
+        self._reception.restore(journal.upload_from_data(data, self.storage.received(data["number"])))

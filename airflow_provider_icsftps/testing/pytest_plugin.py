@@ -136,10 +136,11 @@ def icsftps_identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def icsftps_gateway_parameters() -> dict[str, Any]:
     """
-    The parameters of :class:`GatewaySimulator` for ``icsftps_gateway``: one service, ``Manifest``, and answers that
-    come at once. Define a fixture of this name to have others.
+    The parameters of :class:`GatewaySimulator` for ``icsftps_gateway``, none by default.
+
+    Define a fixture of this name to have some, such as ``{"services": ["ICS"]}``.
     """
-    return {"services": ["Manifest"], "delays": {1: 0, 2: 0, 3: 0}}
+    return {}
 
 
 @pytest.fixture

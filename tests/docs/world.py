@@ -171,4 +171,4 @@ def check_command(name: str, arguments: list[str]) -> None:
         assert match[1] in {".", project["name"]}
         assert match[2] is None or match[2] in project["optional-dependencies"]
     else:
-        assert name in {"git", "base64", "curl"}
+        assert name in {"git", "base64", "curl", "pytest"}

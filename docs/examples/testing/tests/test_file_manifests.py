@@ -47,7 +47,7 @@ def test_an_outage_is_outlived(run, icsftps_gateway):
 
 def test_a_retry_files_nothing_twice(run, icsftps_gateway):
     icsftps_gateway.faults.drop_control_before_226()  # the file gets through, but the gateway's word does not
-    icsftps_gateway.faults.busy_421(times=10)  # and then nobody gets in, until the try gives up
+    icsftps_gateway.faults.busy_421(times=4, skip=1)  # and then nobody gets in, until the try gives up
     result = run(timeout=1)
     assert result.state == "success"
     assert result.task("journey.file", 0).tries > 1
