@@ -1,66 +1,44 @@
-"""What all tests share: an Airflow home of their own, an embedded gateway, and a connection to it."""
+"""What all tests share: the shipped fixtures, under the short names that tests here use."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from airflow_provider_icsftps.gateway import GatewayClient
+from airflow_provider_icsftps.simulator import GatewaySimulator
 
-# Airflow reads its configuration when it is first imported, so this stands before any test module is
-_HOME = tempfile.TemporaryDirectory(prefix="icsftps-tests-", ignore_cleanup_errors=True)
-os.environ.update(
-    {
-        "AIRFLOW_HOME": _HOME.name,
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME.name}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-    }
-)
-
-from airflow_provider_icsftps.gateway import GatewayClient  # noqa: E402 - see above
-from airflow_provider_icsftps.simulator import GatewaySimulator  # noqa: E402
+# also gives Airflow a home of its own; it must stand before any test module imports Airflow
+pytest_plugins = ["airflow_provider_icsftps.testing.pytest_plugin", "pytester"]
 
 
 @pytest.fixture(scope="session")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    A simulator's directory with its certificates and passwords, for all tests alike.
-
-    Airflow's secrets masker keeps every secret it meets; a new certificate for each test would slow it to a crawl.
-    """
-    directory = tmp_path_factory.mktemp("identities")
-    with GatewaySimulator(directory=directory):
-        pass
-    return directory
+def identities(icsftps_identities: Path) -> Path:
+    """A simulator's directory with its certificates and passwords, for all tests alike."""
+    return icsftps_identities
 
 
 @pytest.fixture
-def simulator(identities: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewaySimulator]:
+def icsftps_gateway_parameters() -> dict[str, Any]:
+    """Answers that come at once."""
+    return {"delays": {1: 0, 2: 0, 3: 0}}
+
+
+@pytest.fixture
+def simulator(icsftps_gateway: GatewaySimulator) -> GatewaySimulator:
     """An embedded gateway whose answers come at once."""
-    directory = shutil.copytree(identities, tmp_path_factory.mktemp("gateway") / "state")
-    with GatewaySimulator(services=["Manifest"], delays={1: 0, 2: 0, 3: 0}, directory=directory) as running:
-        yield running
-    running.check()
+    return icsftps_gateway
 
 
 @pytest.fixture
-def gateway(simulator: GatewaySimulator) -> Iterator[GatewayClient]:
+def gateway(icsftps_client: GatewayClient) -> GatewayClient:
     """A client that is logged in."""
-    with GatewayClient(simulator.settings()) as client:
-        yield client
+    return icsftps_client
 
 
 @pytest.fixture
-def connection(simulator: GatewaySimulator, monkeypatch: pytest.MonkeyPatch) -> str:
+def connection(icsftps_connection: str) -> str:
     """The id of an Airflow connection to the embedded gateway."""
-    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
-    return "icsftps_default"
+    return icsftps_connection

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+
+from airflow_provider_icsftps.testing.dag_runs import run
 
 
 def main(dag_id: str, conf: str, result: str) -> None:
@@ -28,30 +29,12 @@ def main(dag_id: str, conf: str, result: str) -> None:
     bag = DagBag()
     if bag.import_errors:
         raise SystemExit(f"DAGs cannot be imported: {bag.import_errors}")
-    run = bag.dags[dag_id].test(run_conf=json.loads(conf))
+    ended = run(bag.dags[dag_id], json.loads(conf))
     tasks = [
-        {
-            "task_id": ti.task_id,
-            "map_index": ti.map_index,
-            "state": str(ti.state),
-            "returned": _returned(run, ti.task_id, ti.map_index),
-        }
-        for ti in run.get_task_instances()
+        {"task_id": task.task_id, "map_index": task.map_index, "state": task.state, "returned": task.returned}
+        for task in ended.tasks
     ]
-    Path(result).write_text(json.dumps({"state": str(run.state), "tasks": tasks}))
-
-
-def _returned(run: Any, task_id: str, map_index: int) -> Any:
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        row = session.scalar(
-            XComModel.get_many(
-                run_id=run.run_id, dag_ids=run.dag_id, task_ids=task_id, map_indexes=map_index, key="return_value"
-            )
-        )
-        return None if row is None else XComModel.deserialize_value(row)
+    Path(result).write_text(json.dumps({"state": ended.state, "tasks": tasks}))
 
 
 if __name__ == "__main__":

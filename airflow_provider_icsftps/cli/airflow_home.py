@@ -10,6 +10,7 @@ from typing import Any
 
 import airflow_provider_icsftps
 from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.testing.airflow_home import variables
 
 
 def example_dags() -> Path:
@@ -37,10 +38,7 @@ def environment(home: Path, connection: dict[str, Any]) -> dict[str, str]:
     commands = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     return kept | {
         "PATH": commands,
-        "AIRFLOW_HOME": str(home),
+        **variables(home, example_dags()),
         "AIRFLOW_CONN_ICSFTPS_DEFAULT": json.dumps(connection),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "PYTHONWARNINGS": "ignore",
     }

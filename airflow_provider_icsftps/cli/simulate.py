@@ -46,9 +46,7 @@ def new_simulator(**parameters: object) -> GatewaySimulator:
     try:
         from airflow_provider_icsftps.simulator import GatewaySimulator
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The embedded gateway needs {error.name}; install 'airflow-provider-icsftps[simulator]'"
-        ) from error
+        raise ConfigurationError(str(error)) from error
     return GatewaySimulator(**parameters)  # type: ignore[arg-type]  # the callers' are typed options
 
 

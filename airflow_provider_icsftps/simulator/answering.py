@@ -35,6 +35,7 @@ class Answering:
         self._rejected: Counter[tuple[str, str]] = Counter()
         self._laid: set[tuple[int, int, int]] = set()
         self._coming: list[Answer] = []
+        self._shown: dict[str, set[str]] = {}
         self._swept: datetime | None = None
 
     def rejections(self, username: str, file_name: str) -> int:
@@ -78,10 +79,29 @@ class Answering:
                 if path.stat().st_mtime < (now - _KEPT_IN_OUTBOX).timestamp():
                     path.unlink()
 
-    def start_outage(self) -> None:
-        """Answer nothing from now on."""
+    def skip_wait(self, username: str) -> None:
+        """
+        Move the clock to the next answer if an outbox holds nothing that the look before did not show.
+
+        :param username: whose outbox is looked into.
+        """
+        if self._names(username) <= self._shown.get(username, set()):
+            ours = (answer.due for answer in self._coming if self._filings[answer.filing].username == username)
+            if due := min(ours, default=None):
+                self._clock.advance_to(due)
+                self.pump()
+        self._shown[username] = self._names(username)
+
+    def start_outage(self, seconds: float | None = None) -> None:
+        """
+        Answer nothing from now on.
+
+        :param seconds: how long; by default until :meth:`end_outage`.
+        """
         if not self._in_outage:
-            self._set_outages(*self._rule.outages, Outage(self._clock.now()))
+            now = self._clock.now()
+            end = None if seconds is None else now + timedelta(seconds=seconds)
+            self._set_outages(*self._rule.outages, Outage(now, end))
 
     def end_outage(self) -> None:
         """Answer again, also what fell due meanwhile."""
@@ -91,7 +111,11 @@ class Answering:
 
     @property
     def _in_outage(self) -> bool:
-        return bool(self._rule.outages) and self._rule.outages[-1].end is None
+        last = self._rule.outages[-1:]
+        return any(outage.end is None or outage.end > self._clock.now() for outage in last)
+
+    def _names(self, username: str) -> set[str]:
+        return {path.name for path in self._storage.outbox(username).iterdir()}
 
     def _set_outages(self, *outages: Outage) -> None:
         self._rule = replace(self._rule, outages=outages)

@@ -8,7 +8,6 @@ and when each file comes.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -60,25 +59,6 @@ NOT_WELL_FORMED = Rejection(
 
 
 @dataclass(frozen=True)
-class RejectionRule:
-    """
-    Which files are turned down, and how.
-
-    :param pattern: shell pattern of the file name.
-    :param rejection: what is answered.
-    :param content: only files that hold these bytes; ``None`` for every content.
-    """
-
-    pattern: str
-    rejection: Rejection
-    content: bytes | None = None
-
-    def matches(self, file_name: str) -> bool:
-        """Say whether a file name fits the pattern."""
-        return fnmatch.fnmatchcase(file_name, self.pattern)
-
-
-@dataclass(frozen=True)
 class Outage:
     """
     A time in which the customs systems answer nothing; what falls due comes at its end.
@@ -91,7 +71,11 @@ class Outage:
     end: datetime | None = None
 
     def postpone(self, due: datetime) -> datetime | None:
-        """Return when a file due at a moment comes; ``None`` while nobody knows."""
+        """
+        Return when a file due at a moment comes; ``None`` while nobody knows.
+
+        :param due: when the file would come without the outage.
+        """
         if due < self.start or (self.end and due >= self.end):
             return due
         return self.end
@@ -111,19 +95,19 @@ class Rule:
     response_interval: float = 1.0
     outages: tuple[Outage, ...] = ()
 
-    def due(self, received_at: datetime, digit: int, number: int = 1) -> datetime | None:
+    def due(self, filing: Filing, digit: int, number: int = 1) -> datetime | None:
         """
         Say when a status file comes.
 
-        :param received_at: when the upload ended.
+        :param filing: the upload that it answers.
         :param digit: 0 to 3.
         :param number: which of several responses.
         :return: the moment, or ``None`` when it never comes or nobody knows.
         """
-        delay = self.delays.get(digit, DEFAULT_DELAYS[digit])
+        delay = {**DEFAULT_DELAYS, **self.delays, **filing.delays}[digit]
         if delay is None:
             return None
-        due: datetime | None = received_at + timedelta(seconds=delay + (number - 1) * self.response_interval)
+        due: datetime | None = filing.received_at + timedelta(seconds=delay + (number - 1) * self.response_interval)
         for outage in self.outages:
             due = due and outage.postpone(due)
         return due
@@ -144,6 +128,7 @@ class Filing:
     :param repeat: which digit-0 file for this name it would be.
     :param later_rejection: why the customs systems turn it down after they were given it, when they would else have
         accepted it; ``None`` when they do not.
+    :param delays: seconds from the upload to those digits that come at other times than the rule has it.
     """
 
     number: int
@@ -155,6 +140,7 @@ class Filing:
     responses: int = 1
     repeat: int = 1
     later_rejection: Rejection | None = None
+    delays: Mapping[int, float | None] = field(default_factory=dict)
 
     @property
     def home(self) -> str:
@@ -223,9 +209,7 @@ def answers(filing: Filing, rule: Rule) -> list[Answer]:
     :param filing: the upload.
     :param rule: how the customs systems behave.
     """
-    dated = (
-        (rule.due(filing.received_at, timed_as, number), digit, number) for digit, timed_as, number in _wanted(filing)
-    )
+    dated = ((rule.due(filing, timed_as, number), digit, number) for digit, timed_as, number in _wanted(filing))
     return [Answer(due, filing.number, digit, number) for due, digit, number in dated if due]
 
 

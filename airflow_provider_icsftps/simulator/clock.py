@@ -22,7 +22,7 @@ class SimulatedClock:
     def now(self) -> datetime:
         """Return the simulated moment, aware (UTC)."""
         with self._lock:
-            return (self._start or datetime.now(UTC)).astimezone(UTC) + self._advanced
+            return self._now()
 
     def advance(self, *, days: float = 0, hours: float = 0, seconds: float = 0) -> None:
         """
@@ -38,3 +38,15 @@ class SimulatedClock:
             raise ValueError(f"The clock cannot be moved back (by {-step})")
         with self._lock:
             self._advanced += step
+
+    def advance_to(self, moment: datetime) -> None:
+        """
+        Move the clock forward to a moment; one that has passed changes nothing.
+
+        :param moment: the aware moment.
+        """
+        with self._lock:
+            self._advanced += max(moment - self._now(), timedelta())
+
+    def _now(self) -> datetime:
+        return (self._start or datetime.now(UTC)).astimezone(UTC) + self._advanced

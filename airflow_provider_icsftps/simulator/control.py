@@ -31,7 +31,13 @@ _NOT_OFFERED = {
 
 
 class ControlConnection(TransferringConnection):
-    """One control connection. Each simulator makes a subclass that carries its own values."""
+    """
+    One control connection. Each simulator makes a subclass that carries its own values.
+
+    :param conn: the client's socket.
+    :param server: who accepted it.
+    :param ioloop: whose turn it is served in.
+    """
 
     keep_error: ClassVar[Callable[[BaseException], None]]
     choose_context: ClassVar[Callable[[], SSL.Context]]
@@ -100,29 +106,54 @@ class ControlConnection(TransferringConnection):
     # --- words
 
     def push(self, data: str) -> None:
-        """Send words to the client."""
+        """
+        Send words to the client.
+
+        :param data: one line or several, with their ends.
+        """
         for line in data.splitlines():
             self.gateway.witness.saw(self.number, "gateway", line)
         super().push(data)
 
     def respond(self, resp: str, logfun: object = None) -> None:
-        """Send a reply."""
+        """
+        Send a reply.
+
+        :param resp: the reply, code included.
+        :param logfun: pyftpdlib's; not used.
+        """
         if self._closed:
             return
         self._last_response = resp
         self.push(resp + "\r\n")
 
     def log(self, msg: str, logfun: object = None) -> None:
-        """Say nothing: the transcript has it."""
+        """
+        Say nothing: the transcript has it.
+
+        :param msg: pyftpdlib's words.
+        :param logfun: pyftpdlib's; not used.
+        """
 
     logline = log
     logerror = log
 
     def log_cmd(self, cmd: str, arg: str, respcode: int, respstr: str) -> None:
-        """Say nothing: the transcript has it."""
+        """
+        Say nothing: the transcript has it.
+
+        :param cmd: the command.
+        :param arg: what stood behind it.
+        :param respcode: the reply's code.
+        :param respstr: the reply.
+        """
 
     def log_exception(self, instance: object) -> None:
-        """Keep the exception that is being handled, unless it is only a broken connection."""
+        """
+        Keep the exception that is being handled, unless it is only a broken connection.
+
+        :param instance: the connection in which it happened.
+        """
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, SSL.Error | ConnectionError | ssl.SSLError):
             type(self).keep_error(error)
@@ -144,7 +175,13 @@ class ControlConnection(TransferringConnection):
         self._in_buffer = begun
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
-        """Refuse what is not offered or not in its place; see to it that what is due has come."""
+        """
+        Refuse what is not offered or not in its place; see to it that what is due has come.
+
+        :param line: the whole line.
+        :param cmd: the command, in capitals.
+        :param arg: what stood behind it.
+        """
         self.gateway.witness.saw(self.number, "client", line)
         if not self._ssl_established and cmd not in _BEFORE_TLS:
             self.respond("550 TLS is required: send AUTH TLS first.")
@@ -169,20 +206,32 @@ class ControlConnection(TransferringConnection):
             super().pre_process_command(line, cmd, arg)
 
     def ftp_AUTH(self, line: str) -> None:  # noqa: N802
-        """Begin TLS. What stands behind the command in clear text is thrown away."""
+        """
+        Begin TLS. What stands behind the command in clear text is thrown away.
+
+        :param line: what stood behind the command.
+        """
         self.ssl_context = type(self).choose_context()
         super().ftp_AUTH(line)
         self.ac_in_buffer = b""
 
     def ftp_PROT(self, line: str) -> None:  # noqa: N802
-        """Protect data connections; clear text is not offered."""
+        """
+        Protect data connections; clear text is not offered.
+
+        :param line: the level of protection.
+        """
         if line.upper() == "C":
             self.respond("534 Data connections must be protected: PROT P.")
         else:
             super().ftp_PROT(line)
 
     def ftp_PASS(self, line: str) -> None:  # noqa: N802
-        """Log in."""
+        """
+        Log in.
+
+        :param line: the password.
+        """
         if self.authenticated or not self.username:
             super().ftp_PASS(line)
             return
@@ -204,7 +253,11 @@ class ControlConnection(TransferringConnection):
             self.close_when_done()
 
     def ftp_PASV(self, line: str) -> None:  # noqa: N802
-        """Open a port for the data connection."""
+        """
+        Open a port for the data connection.
+
+        :param line: nothing.
+        """
         if self.socket.family == socket.AF_INET6:
             self.respond("522 Network protocol not supported, use EPSV.")
             return
@@ -213,7 +266,12 @@ class ControlConnection(TransferringConnection):
         super().ftp_PASV(line)
 
     def ftp_STOR(self, file: str, mode: str = "w") -> None:  # noqa: N802
-        """Begin an upload."""
+        """
+        Begin an upload.
+
+        :param file: the real path.
+        :param mode: pyftpdlib's; not used.
+        """
         if self._restart_position:
             self._restart_position = 0
             self.respond("551 Uploads cannot be continued; send the whole file.")
@@ -232,7 +290,11 @@ class ControlConnection(TransferringConnection):
             self._open_data_connection()
 
     def ftp_ABOR(self, line: str) -> None:  # noqa: N802
-        """Cut the transfer that is in progress."""
+        """
+        Cut the transfer that is in progress.
+
+        :param line: nothing.
+        """
         if self._transferring:
             self.give_up_transfer("426 Transfer aborted.")
             self.respond("226 ABOR command successful.")

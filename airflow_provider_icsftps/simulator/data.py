@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 
 class PassiveListener(PassiveDTP):  # type: ignore[misc]  # pyftpdlib has no types
-    """The socket behind PASV or EPSV. It accepts only after :meth:`open`."""
+    """
+    The socket behind PASV or EPSV. It accepts only after :meth:`open`.
+
+    :param cmd_channel: the control connection.
+    :param extmode: whether EPSV asked for it, not PASV.
+    """
 
     cmd_channel: TransferringConnection
 
@@ -37,7 +42,12 @@ class PassiveListener(PassiveDTP):  # type: ignore[misc]  # pyftpdlib has no typ
         self.add_channel()
 
     def handle_accepted(self, sock: socket.socket, addr: tuple[Any, ...]) -> None:
-        """Begin a data connection; pyftpdlib forgets the socket of a client that has gone again."""
+        """
+        Begin a data connection; pyftpdlib forgets the socket of a client that has gone again.
+
+        :param sock: the client's socket.
+        :param addr: its address.
+        """
         super().handle_accepted(sock, addr)
         if self.cmd_channel.data_channel is None:
             sock.close()
@@ -83,7 +93,12 @@ class TlsEnding:
 
 
 class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
-    """One data connection."""
+    """
+    One data connection.
+
+    :param sock: the client's socket.
+    :param cmd_channel: the control connection.
+    """
 
     cmd_channel: TransferringConnection
     # what pyftpdlib keeps in a connection
@@ -128,7 +143,12 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
         self.cmd_channel.give_up_transfer("522 SSL handshake failed.")
 
     def enable_receiving(self, type: str, cmd: str) -> None:  # noqa: A002  # pyftpdlib's name
-        """Begin to take an upload."""
+        """
+        Begin to take an upload.
+
+        :param type: ``a`` or ``i``, as TYPE has it.
+        :param cmd: the command.
+        """
         self._limit = self.cmd_channel.gateway.faults.take("drop_upload")
         super().enable_receiving(type, cmd)
 
@@ -156,7 +176,11 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
         self.close()
 
     def recv(self, buffer_size: int) -> bytes:
-        """Read a block, and see whether the client ended by close_notify."""
+        """
+        Read a block, and see whether the client ended by close_notify.
+
+        :param buffer_size: bytes at most.
+        """
         try:
             data: bytes = self.socket.recv(buffer_size)
         except SSL.WantReadError as error:
@@ -179,7 +203,11 @@ class DataConnection(TlsEnding, TLS_DTPHandler):  # type: ignore[misc]  # pyftpd
         return data
 
     def send(self, data: bytes) -> int:
-        """Write a block."""
+        """
+        Write a block.
+
+        :param data: the block.
+        """
         if self._limit:
             left = self._limit["count"] - self.tot_bytes_sent
             if left <= 0:

@@ -44,12 +44,21 @@ class Faults:
     # --- what can go wrong
 
     def refuse_login(self, times: int | None = 1) -> None:
-        """Answer a right username and password with 530 (not counted against the account's lock)."""
+        """
+        Answer a right username and password with 530 (not counted against the account's lock).
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("refuse_login", times)
 
-    def busy_421(self, times: int | None = 1) -> None:
-        """Answer a new connection with 421 and close it."""
-        self._switch_on("busy_421", times)
+    def busy_421(self, times: int | None = 1, *, skip: int = 0) -> None:
+        """
+        Answer a new connection with 421 and close it.
+
+        :param times: how often.
+        :param skip: how many connections are let in first.
+        """
+        self._switch_on("busy_421", times, skip=skip)
 
     def limit_sessions(self, count: int, reply: str = "530 Too many sessions.", times: int | None = None) -> None:
         """
@@ -73,7 +82,12 @@ class Faults:
         self._switch_on("slow_replies", times, seconds=seconds, only=connection)
 
     def slow_completion(self, seconds: float, times: int | None = 1) -> None:
-        """Wait between the end of a transfer and the reply that confirms it."""
+        """
+        Wait between the end of a transfer and the reply that confirms it.
+
+        :param seconds: how long.
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("slow_completion", times, seconds=seconds)
 
     def drop_after_bytes(
@@ -97,51 +111,102 @@ class Faults:
         self._switch_on(f"drop_{transfer}", times, count=count, reply=reply, reset=reset)
 
     def no_close_notify(self, times: int | None = None) -> None:
-        """End data and control connections without sending close_notify: only TCP's FIN comes."""
+        """
+        End data and control connections without sending close_notify: only TCP's FIN comes.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("no_close_notify", times)
 
     def never_answer_close_notify(self, times: int | None = None) -> None:
-        """After an upload send neither close_notify nor FIN: say 226 and hold the data connection open."""
+        """
+        After an upload send neither close_notify nor FIN: say 226 and hold the data connection open.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("never_answer_close_notify", times)
 
     def garbled_status_file(self, times: int | None = 1) -> None:
-        """Lay a status file whose XML breaks off in the middle."""
+        """
+        Lay a status file whose XML breaks off in the middle.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("garbled_status_file", times)
 
     def status_zero(self, code: str, times: int | None = 1) -> None:
-        """Answer an upload with a digit-0 status file of this error code."""
+        """
+        Answer an upload with a digit-0 status file of this error code.
+
+        :param code: the status file's error code.
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("status_zero", times, code=code)
 
     def half_written_listing(self, reply: str = "226 Transfer complete.", times: int | None = 1) -> None:
-        """Break off a listing in the middle, without close_notify, and still give this reply."""
+        """
+        Break off a listing in the middle, without close_notify, and still give this reply.
+
+        :param reply: the reply.
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("half_written_listing", times, reply=reply)
 
     def drop_control_after_stor(self, times: int | None = 1) -> None:
-        """Drop the control connection when STOR has been answered with 150: the upload is cut."""
+        """
+        Drop the control connection when STOR has been answered with 150: the upload is cut.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("drop_control_after_stor", times)
 
     def drop_control_before_226(self, times: int | None = 1, *, skip: int = 0) -> None:
-        """Take an upload whole and drop the control connection instead of saying so."""
+        """
+        Take an upload whole and drop the control connection instead of saying so.
+
+        :param times: how often.
+        :param skip: how many uploads pass first.
+        """
         self._switch_on("drop_control_before_226", times, skip=skip)
 
     def refuse_data_connection(self, times: int | None = 1) -> None:
-        """Answer a command that needs a data connection with 425."""
+        """
+        Answer a command that needs a data connection with 425.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("refuse_data_connection", times)
 
     def no_mlsd(self, times: int | None = None) -> None:
-        """Know no MLSD and MLST: 500, and no mention in FEAT. Holds for connections made from now on."""
+        """
+        Know no MLSD and MLST: 500, and no mention in FEAT. Holds for connections made from now on.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("no_mlsd", times)
 
     def wrong_pasv_address(self, times: int | None = None) -> None:
-        """Name 10.255.255.1 in the reply to PASV, as a gateway behind a badly kept firewall does."""
+        """
+        Name 10.255.255.1 in the reply to PASV, as a gateway behind a badly kept firewall does.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("wrong_pasv_address", times)
 
     def expired_server_certificate(self, times: int | None = None) -> None:
-        """Show a server certificate that expired yesterday. Holds for connections made from now on."""
+        """
+        Show a server certificate that expired yesterday. Holds for connections made from now on.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("expired_server_certificate", times)
 
     def wrong_host_certificate(self, times: int | None = None) -> None:
-        """Show a server certificate for another host. Holds for connections made from now on."""
+        """
+        Show a server certificate for another host. Holds for connections made from now on.
+
+        :param times: how often; ``None`` until :meth:`clear`.
+        """
         self._switch_on("wrong_host_certificate", times)
 
     # --- by name

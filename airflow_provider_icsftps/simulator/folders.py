@@ -13,13 +13,34 @@ class GatewayFolders(AbstractedFS):  # type: ignore[misc]  # pyftpdlib has no ty
     """The folders of a login."""
 
     def chdir(self, path: str) -> None:
-        """Change the login's folder, and not the process's as pyftpdlib does."""
+        """
+        Change the login's folder, and not the process's as pyftpdlib does.
+
+        :param path: the real path.
+        """
         if not Path(path).is_dir():
             raise NotADirectoryError(20, "Not a directory", path)
         self.cwd = self.fs2ftp(path)
 
+    def listdir(self, path: str) -> list[str]:
+        """
+        List a folder; in an outbox lies what has come by now.
+
+        :param path: the real path.
+        """
+        gateway: Gateway = self.cmd_channel.gateway
+        username: str = self.cmd_channel.username
+        if Path(path) == gateway.storage.outbox(username):
+            gateway.look(username)
+        names: list[str] = super().listdir(path)
+        return names
+
     def get_user_by_uid(self, uid: int) -> str:
-        """Show no names of this machine."""
+        """
+        Show no names of this machine.
+
+        :param uid: of a file's owner on this machine.
+        """
         return "gateway"
 
     get_group_by_gid = get_user_by_uid
@@ -56,15 +77,32 @@ class Permissions:
         return perm == "w" or (perm == "d" and self._gateway.policy.allow_service_delete)
 
     def get_perms(self, username: str) -> str:
-        """Return what listings show as permissions."""
+        """
+        Return what listings show as permissions.
+
+        :param username: who.
+        """
         return "elrdw"
 
     def get_msg_quit(self, username: str) -> str:
-        """Return the words of the reply to QUIT."""
+        """
+        Return the words of the reply to QUIT.
+
+        :param username: who.
+        """
         return "Goodbye."
 
     def impersonate_user(self, username: str, password: str) -> None:
-        """Do nothing: there are no users of the machine behind the logins."""
+        """
+        Do nothing: there are no users of the machine behind the logins.
+
+        :param username: who.
+        :param password: as sent.
+        """
 
     def terminate_impersonation(self, username: str) -> None:
-        """Do nothing, see above."""
+        """
+        Do nothing, see above.
+
+        :param username: who.
+        """

@@ -1,8 +1,7 @@
-"""The simulated gateway behind its sockets: takes uploads, burns names, lays answers into outboxes."""
+"""The simulated gateway behind its sockets: one lock around logins, uploads, customs and outboxes."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -12,21 +11,15 @@ from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.simulator import journal
 from airflow_provider_icsftps.simulator.accounts import Account, Accounts
 from airflow_provider_icsftps.simulator.answering import Answering
-from airflow_provider_icsftps.simulator.backoffice import (
-    NOT_WELL_FORMED,
-    REUSED,
-    Filing,
-    Rejection,
-    RejectionRule,
-    Rule,
-)
+from airflow_provider_icsftps.simulator.backoffice import Filing, Rule
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
-from airflow_provider_icsftps.simulator.contents import is_well_formed
 from airflow_provider_icsftps.simulator.faults import Faults
-from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window, outcome
+from airflow_provider_icsftps.simulator.instructions import Instruction
+from airflow_provider_icsftps.simulator.policy import Policy, RefusedError, Window
+from airflow_provider_icsftps.simulator.reception import Reception
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import Witness
-from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord, holds
+from airflow_provider_icsftps.simulator.uploads import IncomingFile, UploadRecord
 
 
 class Gateway:
@@ -51,23 +44,20 @@ class Gateway:
         self.faults = faults
         self.witness = Witness()
         self.window: Window | None = None
+        #: Whether a client that finds nothing new is carried to the moment of the next answer.
+        self.skips_waits = False
         self.lock = threading.RLock()
         #: Numbers of the control connections that are logged in; the server's thread alone uses it.
         self.sessions: set[int] = set()
         self._answering = Answering(storage, rule, clock, faults)
-        self._rejections: list[RejectionRule] = []
-        self._responses: list[tuple[RejectionRule, int]] = []
-        self._uploads: list[UploadRecord] = []
-        self._last_number = 0
-        self._used: set[tuple[str, str]] = set()
-        self._incoming: set[tuple[str, str]] = set()
+        self._reception = Reception(storage, policy, clock, faults, self._answering)
         self._restore()
 
     @property
     def uploads(self) -> list[UploadRecord]:
         """Every upload that has ended, in order."""
         with self.lock:
-            return list(self._uploads)
+            return list(self._reception.uploads)
 
     def begin_upload(self, username: str, service: str, file_name: str) -> IncomingFile:
         """
@@ -83,16 +73,7 @@ class Gateway:
                 raise RefusedError("550 This gateway takes no more uploads; files in /out can be fetched.")
             if self.window == "refuse":
                 raise RefusedError("450 Service window: no uploads are taken now.")
-            key = (username, file_name)
-            if key in self._incoming:
-                raise RefusedError("450 A file of this name is being received.")
-            if self.policy.reused_name != "status" and key in self._used:
-                raise RefusedError(f"{self.policy.reused_name} The file name has been used before.")
-            self._last_number += 1
-            path = self.storage.received(self._last_number)
-            incoming = IncomingFile(self._last_number, username, service, file_name, path)
-            self._incoming.add(key)
-            return incoming
+            return self._reception.begin(username, service, file_name)
 
     def drop_upload(self, incoming: IncomingFile) -> None:
         """
@@ -101,9 +82,7 @@ class Gateway:
         :param incoming: what :meth:`begin_upload` returned.
         """
         with self.lock:
-            incoming.close()
-            self._incoming.discard((incoming.username, incoming.file_name))
-            incoming.path.unlink(missing_ok=True)
+            self._reception.drop(incoming)
 
     def end_upload(self, incoming: IncomingFile, *, whole: bool, ascii_mode: bool) -> str:
         """
@@ -115,116 +94,49 @@ class Gateway:
         :return: the reply.
         """
         with self.lock:
-            incoming.close()
-            key = (incoming.username, incoming.file_name)
-            self._incoming.discard(key)
-            reused = key in self._used
-            self._used.add(key)
-            taken = whole or self.policy.cut_uploads == "accept"
-            kept = taken or self.policy.cut_uploads == "keep"
-            now = self.clock.now()
-            os.utime(incoming.path, (now.timestamp(),) * 2)
-            rejection = self._rejection(incoming, reused=reused) if taken else None
-            filed = taken and rejection is None
-            wrong = filed and self.policy.check_xml and not is_well_formed(incoming.path)
-            later_rejection = NOT_WELL_FORMED if wrong else None
-            if kept and not reused:
-                os.link(
-                    incoming.path, self.storage.service_file(incoming.username, incoming.service, incoming.file_name)
-                )
-            if not kept:
-                incoming.path.unlink()
-            record = UploadRecord(
-                number=incoming.number,
-                username=incoming.username,
-                service=incoming.service,
-                file_name=incoming.file_name,
-                size=incoming.size,
-                sha256=incoming.sha256,
-                received_at=now,
-                whole=whole,
-                filed=filed,
-                accepted=filed and not wrong,
-                outcome=outcome(
-                    whole=whole, taken=taken, kept=kept, rejection=rejection, later_rejection=later_rejection
-                ),
-                ascii=ascii_mode,
-                path=incoming.path if kept else None,
-            )
-            self._uploads.append(record)
-            self.storage.append("upload", **journal.upload_to_data(record))
-            if taken:
-                filing = self._filing(record, rejection, later_rejection)
-                self.storage.append("filing", **journal.filing_to_data(filing))
-                self._answering.expect(filing)
-                return "226 Transfer complete."
-            return (
-                f"426 Transfer aborted; {incoming.size} bytes received, the copy was {'kept' if kept else 'discarded'}."
-            )
-
-    def _rejection(self, incoming: IncomingFile, *, reused: bool) -> Rejection | None:
-        if reused:
-            return REUSED
-        if fault := self.faults.take("status_zero"):
-            return Rejection(fault["code"])
-        for rule in self._rejections:
-            if rule.matches(incoming.file_name) and (rule.content is None or holds(incoming.path, rule.content)):
-                return rule.rejection
-        return None
-
-    def _filing(self, record: UploadRecord, rejection: Rejection | None, later_rejection: Rejection | None) -> Filing:
-        responses = next(
-            (times for rule, times in reversed(self._responses) if rule.matches(record.file_name)),
-            self.policy.responses,
-        )
-        return Filing(
-            number=record.number,
-            username=record.username,
-            service=record.service,
-            file_name=record.file_name,
-            received_at=record.received_at,
-            rejection=rejection,
-            responses=responses,
-            repeat=self._answering.rejections(record.username, record.file_name) + 1,
-            later_rejection=later_rejection,
-        )
+            return self._reception.end(incoming, whole=whole, ascii_mode=ascii_mode)
 
     def pump(self) -> None:
         """Lay into the outboxes what is due by now, and remove what is too old."""
         with self.lock:
             self._answering.pump()
 
-    # --- what can be asked for
+    def look(self, username: str) -> None:
+        """
+        Prepare an outbox for a client that is about to list it.
 
-    def start_outage(self) -> None:
-        """Let the customs systems answer nothing from now on."""
+        :param username: whose.
+        """
         with self.lock:
             self._answering.pump()
-            self._answering.start_outage()
+            if self.skips_waits:
+                self._answering.skip_wait(username)
+
+    # --- what can be asked for
+
+    def start_outage(self, seconds: float | None = None) -> None:
+        """
+        Let the customs systems answer nothing from now on.
+
+        :param seconds: how long; by default until :meth:`end_outage`.
+        """
+        with self.lock:
+            self._answering.pump()
+            self._answering.start_outage(seconds)
 
     def end_outage(self) -> None:
         """Let the customs systems answer again, and answer what they owe."""
         with self.lock:
             self._answering.end_outage()
 
-    def add_rejection(self, rule: RejectionRule) -> None:
+    def instruct(self, instruction: Instruction) -> None:
         """
-        Turn down files that end from now on.
+        Tell customs what to do with files that end from now on.
 
-        :param rule: which, and how.
+        :param instruction: with which, and what.
         """
         with self.lock:
-            self._rejections.append(rule)
-
-    def set_responses(self, pattern: str, times: int) -> None:
-        """
-        Set the number of responses to files that end from now on.
-
-        :param pattern: shell pattern of the file name.
-        :param times: how many responses.
-        """
-        with self.lock:
-            self._responses.append((RejectionRule(pattern, REUSED), times))
+            self._reception.instructions.add(instruction)
 
     # --- logins and folders
 
@@ -296,7 +208,8 @@ class Gateway:
             "upload": self._restore_upload,
             "filing": lambda r: filings.append(journal.filing_from_data(r)),
             "laid": lambda r: self._answering.was_laid(r["upload"], r["digit"], r["number"]),
-            "stopped": lambda r: self._catch_up(datetime.fromisoformat(r["at"])),
+            # the clock of the run before may have been moved ahead
+            "stopped": lambda r: self.clock.advance_to(datetime.fromisoformat(r["at"])),
         }
         filings: list[Filing] = []
         for record in self.storage.records():
@@ -312,13 +225,4 @@ class Gateway:
         self.accounts.add(Account(data["username"], data["password"], services))
 
     def _restore_upload(self, data: dict[str, Any]) -> None:
-        record = journal.upload_from_data(data, self.storage.received(data["number"]))
-        self._uploads.append(record)
-        self._last_number = max(self._last_number, record.number)
-        self._used.add((record.username, record.file_name))
-
-    def _catch_up(self, moment: datetime) -> None:
-        # the clock of the run before may have been moved ahead
-        behind = (moment - self.clock.now()).total_seconds()
-        if behind > 0:
-            self.clock.advance(seconds=behind)
+        self._reception.restore(journal.upload_from_data(data, self.storage.received(data["number"])))

@@ -52,4 +52,5 @@ def filing_from_data(data: dict[str, Any]) -> Filing:
     values = {name: value for name, value in data.items() if name != "kind"}
     for reason in ("rejection", "later_rejection"):
         values[reason] = Rejection(**values[reason]) if values.get(reason) else None
-    return Filing(**values | {"received_at": datetime.fromisoformat(values["received_at"])})
+    delays = {int(digit): seconds for digit, seconds in values.get("delays", {}).items()}
+    return Filing(**values | {"received_at": datetime.fromisoformat(values["received_at"]), "delays": delays})

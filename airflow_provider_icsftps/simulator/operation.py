@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from airflow_provider_icsftps.gateway.names import check_server_name
-from airflow_provider_icsftps.simulator.backoffice import Rejection, RejectionRule
+from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rejection
 from airflow_provider_icsftps.simulator.gateway import Gateway
+from airflow_provider_icsftps.simulator.instructions import Delays, Judgement, Responses
 from airflow_provider_icsftps.simulator.issued import IssuedCertificate
 from airflow_provider_icsftps.simulator.policy import Window
 
@@ -35,9 +36,13 @@ class Operation(abc.ABC):
         finally:
             self.end_outage()
 
-    def start_outage(self) -> None:
-        """Let the customs systems answer nothing from now on."""
-        self._gateway.start_outage()
+    def start_outage(self, seconds: float | None = None) -> None:
+        """
+        Let the customs systems answer nothing from now on.
+
+        :param seconds: how long, by the simulator's clock; by default until :meth:`end_outage`.
+        """
+        self._gateway.start_outage(seconds)
 
     def end_outage(self) -> None:
         """Let the customs systems answer again, and give the answers that fell due."""
@@ -55,13 +60,24 @@ class Operation(abc.ABC):
         """
         Turn down files by a digit-0 status file, from now on.
 
-        :param pattern: shell pattern of the file name.
+        Of this and :meth:`accept`, what was said last about a file counts.
+
+        :param pattern: shell pattern of the file name; upper and lower case differ.
         :param error_code: the status file's code.
         :param message: its words.
         :param resolution: what it says to do.
         :param content: only files that hold these bytes.
         """
-        self._gateway.add_rejection(RejectionRule(pattern, Rejection(error_code, message, resolution), content))
+        rejection = Rejection(error_code, message, resolution)
+        self._gateway.instruct(Judgement(pattern=pattern, content=content, rejection=rejection))
+
+    def accept(self, pattern: str = "*") -> None:
+        """
+        Take files that :meth:`reject` was about, from now on; what nothing was said about is taken anyway.
+
+        :param pattern: shell pattern of the file name.
+        """
+        self._gateway.instruct(Judgement(pattern=pattern, rejection=None))
 
     def respond(self, pattern: str = "*", times: int = 1) -> None:
         """
@@ -70,7 +86,34 @@ class Operation(abc.ABC):
         :param pattern: shell pattern of the file name.
         :param times: how many.
         """
-        self._gateway.set_responses(pattern, times)
+        self._gateway.instruct(Responses(pattern=pattern, times=times))
+
+    def answer_after(self, delays: Mapping[int, float | None], pattern: str = "*") -> None:
+        """
+        Set when files are answered, from now on.
+
+        :param delays: seconds from the upload to each digit, such as ``{2: 172800}``; ``None`` for a digit that never
+            comes. Digits left out come as the simulator was made to send them.
+        :param pattern: shell pattern of the file name.
+        :raises ValueError: for a digit that is none.
+        """
+        if unknown := sorted(delays.keys() - DEFAULT_DELAYS.keys()):
+            raise ValueError(f"Status files have digits 0 to 3, not {', '.join(map(str, unknown))}")
+        self._gateway.instruct(Delays(pattern=pattern, seconds=dict(delays)))
+
+    @contextlib.contextmanager
+    def waits_skipped(self) -> Iterator[None]:
+        """
+        Let nobody wait inside a ``with``: a client that lists its outbox and finds nothing that its look before did
+        not show is carried to the moment of its next answer. The clock is moved there.
+
+        An answer of which nobody knows when it comes, as in an outage without an end, is waited for all the same.
+        """
+        self._gateway.skips_waits = True
+        try:
+            yield
+        finally:
+            self._gateway.skips_waits = False
 
     def close_window(self, kind: Window = "refuse") -> None:
         """

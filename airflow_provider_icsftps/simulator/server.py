@@ -20,6 +20,7 @@ from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.pki import PublicKeyInfrastructure, ServerCertificate
 
 _TICK = 0.05  # seconds until the thread notices that it is to stop
+_SECONDS_TO_END = 30  # a large upload that ends meanwhile is looked into first
 _VERSIONS = {
     "1.0": SSL.TLS1_VERSION,
     "1.1": SSL.TLS1_1_VERSION,
@@ -105,10 +106,16 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every socket and end the thread."""
+        """
+        Close every socket and end the thread.
+
+        :raises RuntimeError: when the thread does not end.
+        """
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_SECONDS_TO_END)
+            if self._thread.is_alive():
+                raise RuntimeError(f"The simulator's thread did not end within {_SECONDS_TO_END} s")
 
     def check(self) -> None:
         """Raise the first exception that happened in the thread."""

@@ -14,7 +14,13 @@ LISTINGS = {"LIST", "NLST", "MLSD"}
 
 
 class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
-    """A control connection as far as transfers go."""
+    """
+    A control connection as far as transfers go.
+
+    :param conn: the client's socket.
+    :param server: who accepted it.
+    :param ioloop: whose turn it is served in.
+    """
 
     gateway: ClassVar[Gateway]
 
@@ -47,7 +53,14 @@ class TransferringConnection(TlsEnding, TLS_FTPHandler):  # type: ignore[misc]  
         return any(x is not None for x in (self.data_channel, self._in_dtp_queue, self._out_dtp_queue))
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
-        """Begin a download or a listing."""
+        """
+        Begin a download or a listing.
+
+        :param data: the listing, or what produces the file's blocks.
+        :param isproducer: which of the two.
+        :param file: the open file, for a download.
+        :param cmd: the command.
+        """
         if cmd in LISTINGS:
             self.gateway.witness.count("listings")
             if fault := self.gateway.faults.take("half_written_listing"):

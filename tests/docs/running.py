@@ -31,6 +31,7 @@ _STAND_INS = {
     "icsftps": "",
     "make": 'mkdir -p .venv/bin; ln -sf "$0" .venv/bin/python\n',  # what it sets up
     "pip": "",
+    "pytest": "",  # what a page tests with it is run in tests/testing
     "git": 'for last; do :; done; mkdir -p "$last"\n',
 }
 
@@ -45,8 +46,9 @@ class Shell:
         for name, more in _STAND_INS.items():
             (self._bin / name).write_text(_STAND_IN + more)
             (self._bin / name).chmod(0o755)
-        if shutil.which("curl") is None:
-            (self._bin / "curl").symlink_to("/bin/true")
+        for name in ("curl", "lftp"):
+            if shutil.which(name) is None:
+                (self._bin / name).symlink_to("/bin/true")
         self._variables = variables
 
     def run(self, text: str) -> tuple[list[list[str]], dict[str, str]]:

@@ -166,6 +166,35 @@ def test_a_chosen_file_is_rejected(sim, client):
     assert not any(name.startswith("status_Manifest_bad_1.xml_1") for name in sim.outbox())
 
 
+def test_what_was_said_last_about_a_file_counts(sim, client):
+    sim.reject("a*", "FIRST_RECORD_INCORRECT")
+    sim.reject("a*", "LAST_RECORD_INCORRECT")
+    client.store("/Manifest/a1.xml")
+    sim.accept("a*")
+    client.store("/Manifest/a2.xml")
+    sim.reject("*")
+    client.store("/Manifest/a3.xml")
+    assert [u.outcome for u in sim.uploads] == [
+        *("rejected: LAST_RECORD_INCORRECT", "filed", "rejected: LAST_RECORD_INCORRECT")
+    ]
+
+
+def test_chosen_files_are_answered_late_or_never(sim, client):
+    sim.answer_after({2: 86400, 3: None}, "late*")
+    sim.answer_after({1: None, 2: None, 3: None}, "never*")
+    for name in ("late.xml", "never.xml", "soon.xml"):
+        client.store(f"/Manifest/{name}")
+    sim.clock.advance(seconds=9)
+    digits = [n.removeprefix("status_Manifest_") for n in client.names() if n.startswith("status_")]
+    assert digits == ["late.xml_1.xml", "soon.xml_1.xml", "soon.xml_2.xml", "soon.xml_3.xml"]
+    sim.clock.advance(days=1)
+    assert "status_Manifest_late.xml_2.xml" in client.names()
+    sim.clock.advance(days=20)
+    assert not any("late.xml_3" in name or "never" in name for name in client.names())
+    with pytest.raises(ValueError, match="digits 0 to 3, not 4"):
+        sim.answer_after({4: 1})
+
+
 def test_several_responses_can_be_asked_for(sim, client):
     sim.respond("two*", times=2)
     sim.respond("none*", times=0)
@@ -185,6 +214,51 @@ def test_during_an_outage_files_wait_in_the_service_folder(sim, client):
     sim.clock.advance(seconds=0)
     assert len(client.names()) == 4
     assert client.names("/Manifest") == []
+
+
+def test_an_outage_may_have_an_end_that_is_known(sim, client):
+    sim.start_outage(seconds=3600)
+    client.store("/Manifest/a.xml")
+    sim.clock.advance(seconds=3599)
+    assert client.names() == []
+    sim.clock.advance(seconds=1)
+    assert "status_Manifest_a.xml_1.xml" in client.names()
+    sim.end_outage()  # it has ended; nothing changes
+    sim.start_outage(seconds=3600)
+    client.store("/Manifest/b.xml")
+    assert not any("b.xml" in name for name in client.names())
+    sim.end_outage()  # before its time
+    assert "status_Manifest_b.xml_1.xml" in client.names()
+
+
+def test_who_finds_nothing_new_is_carried_to_the_next_answer(client, sim):
+    sim.answer_after({1: 0, 2: 86400, 3: 172800})
+    began = sim.clock.now()
+    with sim.waits_skipped():
+        client.store("/Manifest/a.xml")
+        assert len(client.names()) == 1  # the digit 1 is new
+        assert client.names("/Manifest") == []  # another folder is no look
+        assert len(client.names()) == 2
+        assert len(client.names()) == 4
+        assert sim.clock.now() - began < timedelta(days=2, seconds=30)
+        sim.start_outage()
+        client.store("/Manifest/b.xml")
+        assert len(client.names()) == len(client.names()) == 4
+        sim.end_outage()
+        sim.start_outage(seconds=3600)
+        client.store("/Manifest/c.xml")
+        assert len(client.names()) == 5  # the first digit of b
+        assert "status_Manifest_c.xml_1.xml" in client.names()
+    client.store("/Manifest/d.xml")
+    assert len(client.names()) == len(client.names())  # time stands still again
+
+
+def test_the_answers_of_others_skip_no_wait(sim, client):
+    sim.answer_after({1: 3600, 2: 7200, 3: 7200})
+    with connect(sim, sim.client_certificate()) as other, sim.waits_skipped():
+        other.store("/Manifest/a.xml")
+        assert client.names() == client.names() == []
+        assert other.names() == ["status_Manifest_a.xml_1.xml"]
 
 
 def test_a_service_window_refuses_uploads_or_connections(sim, client):

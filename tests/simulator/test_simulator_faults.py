@@ -68,6 +68,11 @@ def test_busy_421(sim):
         with pytest.raises(ftplib.error_temp, match="421"):
             connect(sim)
     connect(sim).quit()
+    sim.faults.busy_421(skip=1)
+    connect(sim).quit()
+    with pytest.raises(ftplib.error_temp, match="421"):
+        connect(sim)
+    connect(sim).quit()
 
 
 @pytest.mark.parametrize("reply", ["530 Too many sessions.", "421 Too many connections."])

@@ -114,6 +114,19 @@ def test_a_directory_survives_a_restart(tmp_path):
             assert not any("bad.xml_1" in name for name in client.names())
 
 
+def test_a_late_answer_is_as_late_after_a_restart(tmp_path):
+    with GatewaySimulator(directory=tmp_path) as sim, connect(sim) as client:
+        sim.answer_after({1: 3600, 2: None})
+        client.store("/Manifest/a.xml")
+    with GatewaySimulator(directory=tmp_path) as sim:
+        sim.clock.advance(seconds=3000)
+        assert not any(name.endswith("_1.xml") for name in sim.outbox())
+        sim.clock.advance(seconds=600)
+        assert any(name.endswith("_1.xml") for name in sim.outbox())
+        sim.clock.advance(days=9)
+        assert not any(name.endswith("_2.xml") for name in sim.outbox())
+
+
 def test_a_service_added_at_a_later_start_is_everybodys(tmp_path):
     with GatewaySimulator(directory=tmp_path) as sim:
         sim.client_certificate(services=["Manifest"])
