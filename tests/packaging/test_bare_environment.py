@@ -24,10 +24,10 @@ def connection_file(bare, simulator):
     return file.name
 
 
-def test_every_module_but_the_simulators_is_imported_without_the_extras(bare, distributions):
+def test_every_module_but_those_of_an_extra_is_imported_without_it(bare, distributions):
     paths = [name.removesuffix(".py") for name in distributions.in_wheel if name.endswith(".py")]
     names = [path.removesuffix("/__init__").replace("/", ".") for path in paths]
-    ours = [name for name in names if not re.search(r"\.(simulator|example_dags)\b", name)]
+    ours = [name for name in names if not re.search(r"\.(simulator|example_dags|testing\.pytest_plugin)\b", name)]
     assert {"airflow_provider_icsftps.gateway.client", "airflow_provider_icsftps.triggers.icsftps"} <= set(ours)
     program = (
         "import importlib, importlib.util, json, airflow_provider_icsftps\n"
@@ -52,6 +52,12 @@ def test_a_verb_that_needs_the_simulator_says_what_to_install(bare, verb):
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert re.match(r"icsftps: The embedded gateway needs \w+; install ", done.stderr)
     assert done.stderr.endswith("install 'airflow-provider-icsftps[simulator]'\n")
+
+
+def test_the_fixtures_for_tests_say_what_to_install(bare):
+    done = bare.run("python", "-c", "import airflow_provider_icsftps.testing.pytest_plugin")
+    assert done.returncode == 1
+    assert done.stderr.endswith("install 'airflow-provider-icsftps[testing]'\n")
 
 
 def test_airflow_finds_the_provider(bare):

@@ -128,7 +128,8 @@ class TestMetadata:
             "rich", "typer",
         }  # fmt: skip
         assert all(re.fullmatch(r"[a-z-]+>=[\d.]+", line) for line in needed)
-        assert set(distributions.metadata.get_all("Provides-Extra")) == {"dev", "fuzz", "openlineage", "simulator"}
+        extras = {"dev", "docs", "fuzz", "openlineage", "simulator", "testing"}
+        assert set(distributions.metadata.get_all("Provides-Extra")) == extras
 
 
 class Links(HTMLParser):
