@@ -39,6 +39,7 @@ PUBLIC = (
     "triggers.icsftps",
     "exceptions",
     "simulator",
+    "testing",
 )
 
 project = "airflow-provider-icsftps"

@@ -45,7 +45,11 @@ class Span:
     until: datetime
 
     def holds(self, other: Span) -> bool:
-        """Say whether another span lies inside this one."""
+        """
+        Say whether another span lies inside this one.
+
+        :param other: that span.
+        """
         return self.since <= other.since and other.until <= self.until
 
     def to_data(self) -> dict[str, str]:

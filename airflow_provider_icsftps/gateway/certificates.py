@@ -43,6 +43,7 @@ class ClientCertificate:
     :param certificate: the leaf.
     :param private_key: its key; never printed, never written to disk in clear.
     :param chain: issuing certificates, nearest to the leaf first, without self-signed roots.
+    :raises CertificateError: when a part of it, or of its chain, cannot be read.
     """
 
     certificate: x509.Certificate = field(repr=False)

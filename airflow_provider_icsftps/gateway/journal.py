@@ -27,11 +27,21 @@ class Journal:
         self._entries: dict[str, dict[str, str]] = {}
 
     def load(self, file_name: str) -> dict[str, str] | None:
-        """Return the entry of a name: ``sha256`` and ``transfer``."""
+        """
+        Return the entry of a name.
+
+        :param file_name: the name at the gateway.
+        :return: ``sha256`` and ``transfer``; ``None`` when there is none.
+        """
         return self._entries.get(file_name)
 
     def store(self, file_name: str, entry: dict[str, str]) -> None:
-        """Keep the entry of a name."""
+        """
+        Keep the entry of a name.
+
+        :param file_name: the name at the gateway.
+        :param entry: ``sha256`` and ``transfer``.
+        """
         self._entries[file_name] = entry
 
     def note(self, file_name: str, sha256: str, transfer: Transfer) -> None:
@@ -46,7 +56,12 @@ class Journal:
             self.store(file_name, {"sha256": sha256, "transfer": transfer.value})
 
     def knows(self, file_name: str, sha256: str) -> bool:
-        """Say whether this content was sent under this name, as far as the journal goes."""
+        """
+        Say whether this content was sent under this name, as far as the journal goes.
+
+        :param file_name: the name at the gateway.
+        :param sha256: of the content.
+        """
         return self._entry(file_name, sha256) is not None
 
     def transfer(self, file_name: str, sha256: str) -> Transfer:

@@ -73,11 +73,19 @@ class FileNameRule:
             )
 
     def allows(self, text: str) -> bool:
-        """Say whether every character of a text is legal."""
+        """
+        Say whether every character of a text is legal.
+
+        :param text: such as a file name.
+        """
         return re.fullmatch(f"[{self.characters}]*", text) is not None
 
     def legalise(self, text: str) -> str:
-        """Replace what is not legal: Danish letters by their usual spelling, the rest by ``_`` (or nothing)."""
+        """
+        Replace what is not legal: Danish letters by their usual spelling, the rest by ``_`` (or nothing).
+
+        :param text: such as the stem of a file's name.
+        """
         filler = "_" if self.allows("_") else ""
         return re.sub(f"[^{self.characters}]", filler, text.translate(_DANISH))
 

@@ -35,6 +35,7 @@ class Environment:
     read_only: bool = False
 
 
+#: The endpoints that the authority names (docs/gateway.md says how sure each is), by the name of the environment.
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (

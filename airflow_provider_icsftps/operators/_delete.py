@@ -47,7 +47,8 @@ class IcsFtpsDeleteOperator(BaseOperator):
         with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             gateway.settings.check_writable()
             chosen = chosen_entries(gateway, self.responses, self.pattern, status_files=self.status_files)
-            there = gateway.outbox_names()
+            # what a pattern chose was listed just now
+            there = {entry.name for entry in chosen} if self.pattern is not None else gateway.outbox_names()
             for entry in chosen:
                 if entry.name in there:
                     gateway.delete(entry.name)

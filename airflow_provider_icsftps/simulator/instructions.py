@@ -40,6 +40,8 @@ class Judgement(Instruction):
     """
     Whether files are turned down.
 
+    :param pattern: shell pattern of their names; upper and lower case differ.
+    :param content: only files that hold these bytes; ``None`` for every content.
     :param rejection: how they are; ``None`` when they are taken.
     """
 
@@ -51,6 +53,8 @@ class Responses(Instruction):
     """
     How many responses files get.
 
+    :param pattern: shell pattern of their names; upper and lower case differ.
+    :param content: only files that hold these bytes; ``None`` for every content.
     :param times: so many.
     """
 
@@ -62,6 +66,8 @@ class Delays(Instruction):
     """
     When files are answered.
 
+    :param pattern: shell pattern of their names; upper and lower case differ.
+    :param content: only files that hold these bytes; ``None`` for every content.
     :param seconds: from the upload to each digit; ``None`` for a digit that never comes.
     """
 

@@ -180,7 +180,7 @@ class OutboxPoll:
             return await self._end(Ended(error))
         self._failures += 1
         self._last_failure = error
-        pause = min(2.0 ** (self._failures - 1), _LONGEST_PAUSE)
+        pause = min(2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE)  # an outage of days is no overflow
         self._next = time.monotonic() + pause
         remark = Remark(f"Look {self._failures} in a row that failed, the next in {pause:.0f} s: {error}")
         rarely = self._failures & (self._failures - 1) == 0  # the 1st, 2nd, 4th, 8th ...

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_icsftps import exceptions, gateway, simulator
+from airflow_provider_icsftps import exceptions, gateway, simulator, testing
 from airflow_provider_icsftps.hooks import icsftps as hooks
 from airflow_provider_icsftps.operators import icsftps as operators
 from airflow_provider_icsftps.sensors import icsftps as sensors
@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 SOURCES = sorted(
     path.relative_to(DOCS) for path in DOCS.rglob("*") if path.suffix in {".md", ".rst"} and "_build" not in path.parts
 )
-MODULES = [exceptions, gateway, hooks, operators, sensors, simulator, triggers]
+MODULES = [exceptions, gateway, hooks, operators, sensors, simulator, testing, triggers]
 
 missing = [name for name in ("sphinx", "myst_parser", "furo") if importlib.util.find_spec(name) is None]
 pytestmark = [

@@ -15,6 +15,7 @@ missing=
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v redis-server >/dev/null || command -v redis-check-rdb >/dev/null || missing="$missing redis-tools"
 command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu-core"
+command -v dot >/dev/null || missing="$missing graphviz"
 command -v chromedriver >/dev/null || missing="$missing chromium-driver"
 if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive

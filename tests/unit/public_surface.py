@@ -85,6 +85,8 @@ def described_in(module: ModuleType) -> Iterator[Described]:
         called = f"{module.__name__.removeprefix(f'{package.__name__}.')}.{name}"
         if inspect.isclass(value):
             yield from _class(called, value)
+        elif hasattr(value, "_fixture_function_marker"):  # pytest fills in what a fixture takes
+            yield Described(called, value.__doc__ or "")
         elif inspect.isroutine(value):
             yield _function(called, value)
 
