@@ -96,7 +96,7 @@ def load_dag(path: Path, dag_id: str | None = None) -> DAG:
     found = {name: dag for name, dag in bag.dags.items() if dag_id in {None, name}}
     if len(found) != 1:
         wanted = "one DAG" if dag_id is None else f"the DAG {dag_id}"
-        raise ValueError(f"{path} should hold {wanted}; it holds {', '.join(bag.dags) or 'none'}")
+        raise ValueError(f"{path} should hold {wanted}; it holds {', '.join(sorted(bag.dags)) or 'none'}")
     (dag,) = found.values()
     return dag
 
