@@ -264,7 +264,8 @@ class FtpsSession(ControlConnection):
         except (ftplib.Error, UnicodeError) as error:
             self.close()
             raise GatewayProtocolError(
-                f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense"
+                f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense; try again, which "
+                "looks first at what became of it, or ask the gateway's operator"
             ) from error
         except (EOFError, OSError) as error:
             self.close()
