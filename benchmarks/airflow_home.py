@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
+
+from airflow_provider_icsftps.testing.airflow_home import variables
 
 _HOME = tempfile.TemporaryDirectory(prefix="icsftps-benchmark-", ignore_cleanup_errors=True)
-os.environ |= {
-    "AIRFLOW_HOME": _HOME.name,
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-}
+os.environ |= variables(Path(_HOME.name), Path(_HOME.name) / "dags") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}

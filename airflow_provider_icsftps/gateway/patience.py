@@ -15,6 +15,17 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 
 
+def growing_pause(failures: int, first: float, longest: float) -> float:
+    """
+    Return how long to pause after a failure: twice as long each time, up to a limit.
+
+    :param failures: how many came before it, without a success in between.
+    :param first: seconds after the first one.
+    :param longest: seconds at most.
+    """
+    return min(first * 2.0 ** min(failures, 10), longest)  # after hours of failures it would be no float any more
+
+
 class Patience:
     """
     Pauses of 1, 2, 4 ... 60 seconds after failures that may pass, until they have lasted too long.
@@ -77,8 +88,7 @@ class Patience:
             raise error
         if self._pausing:
             return max(0.0, self._ends - now)
-        doubled = _FIRST_PAUSE * 2.0 ** min(self._failures, 10)  # after hours of failures it would be no float any more
-        pause = min(doubled, _LONGEST_PAUSE, left)
+        pause = min(growing_pause(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE), left)
         self._failures += 1
         self._ends = now + pause
         log.warning("Failure %d in a row, the next attempt in %.0f s: %s", self._failures, pause, error)

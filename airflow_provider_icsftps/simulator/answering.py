@@ -85,12 +85,14 @@ class Answering:
 
         :param username: whose outbox is looked into.
         """
-        if self._names(username) <= self._shown.get(username, set()):
+        names = self._names(username)
+        if names <= self._shown.get(username, set()):
             ours = (answer.due for answer in self._coming if self._filings[answer.filing].username == username)
             if due := min(ours, default=None):
                 self._clock.advance_to(due)
                 self.pump()
-        self._shown[username] = self._names(username)
+                names = self._names(username)
+        self._shown[username] = names
 
     def start_outage(self, seconds: float | None = None) -> None:
         """

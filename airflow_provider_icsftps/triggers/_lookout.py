@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError, LoginRefusedError
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
+from airflow_provider_icsftps.gateway.patience import growing_pause
 from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
 from airflow_provider_icsftps.triggers._outbox import outbox_finds
 from airflow_provider_icsftps.triggers._poll import forget_refusal
@@ -62,7 +63,7 @@ async def listings(icsftps_conn_id: str, poke_interval: float) -> AsyncGenerator
             reason = f"{type(error).__name__}: {error}"
         except Exception as error:  # a watcher that raised would be started again at once, for ever
             reason, traceback = f"{type(error).__name__}: {error}", True
-        pause = min(_SHORTEST_PAUSE * 2 ** min(failures, 10), _LONGEST_PAUSE)
+        pause = growing_pause(failures, _SHORTEST_PAUSE, _LONGEST_PAUSE)
         failures += 1
         log.error(
             "Watching the outbox of connection %r failed, the next attempt in %.0f s: %s",

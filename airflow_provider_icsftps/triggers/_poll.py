@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError, LoginRefusedError
+from airflow_provider_icsftps.gateway.patience import growing_pause
 from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
 from airflow_provider_icsftps.triggers._wait import Ended, Found, Message, Moved, Remark, Wait
 
@@ -32,6 +33,7 @@ _THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="icsftps-outbox
 #: Seconds between two listings, however many waits begin meanwhile.
 _SPACING = 1.0
 #: Failures in a row are followed by pauses of 1, 2, 4 ... seconds, at most this long.
+_FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 #: When looks are further apart, gateways and firewalls may forget the session; it is closed after each.
 _LONGEST_IDLE = 300.0
@@ -178,9 +180,9 @@ class OutboxPoll:
             if isinstance(error, LoginRefusedError):
                 _remember_refusal(self._digest, error)
             return await self._end(Ended(error))
+        pause = growing_pause(self._failures, _FIRST_PAUSE, _LONGEST_PAUSE)
         self._failures += 1
         self._last_failure = error
-        pause = min(2.0 ** min(self._failures - 1, 10), _LONGEST_PAUSE)  # an outage of days is no overflow
         self._next = time.monotonic() + pause
         remark = Remark(f"Look {self._failures} in a row that failed, the next in {pause:.0f} s: {error}")
         rarely = self._failures & (self._failures - 1) == 0  # the 1st, 2nd, 4th, 8th ...

@@ -39,14 +39,9 @@ def run(count: int, seed: int, folder: Path, tell: bool = False) -> Counter[str]
     draw = random.Random(seed)
     ends: Counter[str] = Counter()
     with ExitStack() as running:
-        gateways = {
-            mode: running.enter_context(
-                gateway_behind_relay(folder / mode, cut_uploads=mode, check_xml=True, delays={1: 0, 2: 0, 3: 0})
-            )
-            for mode in MODES
-        }
+        of_mode = gateways(folder, running)
         points = {
-            (mode, files): _points(gateway, folder, files) for mode, gateway in gateways.items() for files in BATCHES
+            (mode, files): _points(gateway, folder, files) for mode, gateway in of_mode.items() for files in BATCHES
         }
         for number in range(count):
             mode = draw.choice(MODES)
@@ -54,7 +49,7 @@ def run(count: int, seed: int, folder: Path, tell: bool = False) -> Counter[str]
             faults = [(draw.choice(points[mode, files]), draw.choice(ACTIONS)) for _ in range(draw.randint(1, 3))]
             durable = draw.random() < 0.7
             size = draw.choice((200, 20_000, 120_000))
-            gateway = _chosen(gateways[mode])
+            gateway = use(of_mode[mode])
             end = journey(gateway, folder, f"s{seed}n{number}", faults, durable=durable, size=size, files=files)
             ends[end.verdict] += 1
             if tell and end.verdict != "filed once":
@@ -63,7 +58,7 @@ def run(count: int, seed: int, folder: Path, tell: bool = False) -> Counter[str]
 
 
 def _points(gateway: Relayed, folder: Path, files: int) -> list[object]:
-    _chosen(gateway)
+    use(gateway)
     paths = [folder / f"clean-{files}-{n}.xml" for n in range(files)]
     for path in paths:
         path.write_bytes(manifest(path.name, 120_000))
@@ -72,7 +67,20 @@ def _points(gateway: Relayed, folder: Path, files: int) -> list[object]:
     return list(gateway.relay.cut_points())
 
 
-def _chosen(gateway: Relayed) -> Relayed:
+def gateways(folder: Path, running: ExitStack) -> dict[str, Relayed]:
+    """Run a gateway for each way in which servers treat a cut copy; its customs looks at what it is given."""
+    return {
+        mode: running.enter_context(gateway_behind_relay(folder / mode, cut_uploads=mode, check_xml=True))
+        for mode in MODES
+    }
+
+
+def quiet_airflow(home: str) -> None:
+    """Give Airflow a home, and let it say little; it reads that when it is first imported, by the first filing."""
+    os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
+
+
+def use(gateway: Relayed) -> Relayed:
     """Let the Airflow connection lead to a gateway."""
     os.environ["AIRFLOW_CONN_ICSFTPS_DEFAULT"] = json.dumps(gateway.connection(**QUICK))
     return gateway
@@ -95,8 +103,7 @@ def summary(ends: Counter[str]) -> str:
 def main(count: str = "100", seed: str = "1") -> None:
     """Run, tell, sum up."""
     with tempfile.TemporaryDirectory(prefix="icsftps-chaos-") as folder:
-        # Airflow reads these when it is first imported, by the first filing
-        os.environ |= {"AIRFLOW_HOME": folder, "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
+        quiet_airflow(folder)
         ends = run(int(count), int(seed), Path(folder), tell=True)
     print(summary(ends))
     sys.exit(bool(ends["filed twice"] or ends["lost"]))

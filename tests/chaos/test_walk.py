@@ -9,7 +9,7 @@ import pytest
 from journeys import QUICK, journey, manifest, one_try
 from long_run import MODES, run
 from relay import Control, Cut, Data, Stall
-from walked import of_the_filing
+from walked import places_of_an_upload
 
 #: Every point is walked in the hardest mode, every tenth in the others; `make chaos` goes on at random.
 WHOLE = {("accept", "reset")}
@@ -24,15 +24,7 @@ def gateway_of(request, relayed_gateway, monkeypatch):
 
 
 def points_of_one_upload(relayed, folder):
-    """
-    The cut points of a clean run's filing session: every control message in both directions, the listing before the
-    upload, and the upload's data by byte offsets. The session that waits afterwards sends nothing.
-    """
-    path = folder / "clean.xml"
-    path.write_bytes(manifest("clean", 120_000))
-    relayed.relay.reset()
-    one_try(str(path), 1, None, "clean", 0)
-    points = [point for point in relayed.relay.cut_points() if of_the_filing(str(point))]
+    points = places_of_an_upload(relayed, folder)
     sending = [point for point in points if isinstance(point, Data) and point.sender == "client"]
     commands = [point for point in points if isinstance(point, Control)]
     assert len(sending) >= 10

@@ -8,21 +8,20 @@ page; ``python tests/chaos/walked.py paste`` only pastes. It takes about half an
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from journeys import QUICK, journey, manifest, one_try
-from long_run import MODES, run, summary
+from journeys import journey, manifest, one_try
+from long_run import gateways, quiet_airflow, run, summary, use
 from relay import Action, Cut, Data, Place, Stall
-from relayed import Relayed, gateway_behind_relay
+from relayed import Relayed
 
 RECORD = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[2] / "docs" / "exactly-once.md"
@@ -55,13 +54,22 @@ def of_the_filing(place: str) -> bool:
     return number == "1" or (number == "2" and kind != "control" and first != "control")
 
 
-def parts_of_an_upload(relayed: Relayed, folder: Path) -> dict[str, list[Place]]:
-    """File once without a fault, and return the places that were passed, by the part of the upload."""
+def places_of_an_upload(relayed: Relayed, folder: Path) -> list[Place]:
+    """
+    File once without a fault, and return the places that its filing session passed: every control message in both
+    directions, the listing before the upload, and the upload's data by byte offsets. The session that waits afterwards
+    sends nothing.
+    """
     path = folder / "clean.xml"
     path.write_bytes(manifest("clean", SIZE))
     relayed.relay.reset()
     one_try(str(path), 1, None, "clean", 0)
-    places = [place for place in relayed.relay.cut_points() if of_the_filing(str(place))]
+    return [place for place in relayed.relay.cut_points() if of_the_filing(str(place))]
+
+
+def parts_of_an_upload(relayed: Relayed, folder: Path) -> dict[str, list[Place]]:
+    """Return the places that a clean upload passes, by its part."""
+    places = places_of_an_upload(relayed, folder)
     names = [str(place) for place in places]
     sending = [n for n, place in enumerate(places) if isinstance(place, Data) and str(place).startswith("data/2/")]
     replies = [n for n, name in enumerate(names) if n > sending[-1] and re.match(r"control/1/gateway/.*/after", name)]
@@ -69,25 +77,13 @@ def parts_of_an_upload(relayed: Relayed, folder: Path) -> dict[str, list[Place]]
     return {part: places[begin:end] for part, begin, end in zip(PARTS, edges, [*edges[1:], len(places)], strict=True)}
 
 
-def use(relayed: Relayed) -> Relayed:
-    """Let the Airflow connection lead to a gateway."""
-    os.environ["AIRFLOW_CONN_ICSFTPS_DEFAULT"] = json.dumps(relayed.connection(**QUICK))
-    return relayed
-
-
-def gateways(folder: Path, running: ExitStack) -> Iterator[tuple[str, Relayed]]:
-    """Give a gateway for each way in which servers treat a cut copy; its customs looks at what it is given."""
-    for mode in MODES:
-        relayed = gateway_behind_relay(folder / mode, cut_uploads=mode, check_xml=True, delays={1: 0, 2: 0, 3: 0})
-        yield mode, use(running.enter_context(relayed))
-
-
 def walk(folder: Path) -> dict[str, Any]:
     """Break an upload at every place in every way, and return what became of it."""
     counts = {part: {fault: Counter[str]() for fault in FAULTS} for part in PARTS}
     stopped: list[str] = []
     with ExitStack() as running:
-        for mode, relayed in gateways(folder, running):
+        for mode, relayed in gateways(folder, running).items():
+            use(relayed)
             for part, places in parts_of_an_upload(relayed, folder).items():
                 for fault, action in FAULTS.items():
                     for number, place in enumerate(places):
@@ -142,8 +138,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Walk, write, paste."""
     if "paste" not in arguments:
         with tempfile.TemporaryDirectory(prefix="icsftps-walk-") as folder:
-            # Airflow reads these when it is first imported, by the first filing
-            os.environ |= {"AIRFLOW_HOME": folder, "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
+            quiet_airflow(folder)
             record = walk(Path(folder))
             (Path(folder) / "at-random").mkdir()
             record["at random"] = dict(run(100, 1, Path(folder) / "at-random"))
