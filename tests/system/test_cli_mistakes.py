@@ -142,6 +142,17 @@ def test_no_shell_is_given_a_variable_that_it_does_not_take(place):
     assert "airflow connections add customs-test --conn-json" in hyphen
 
 
+@pytest.fixture
+def heeded():
+    """A process that we start heeds signals, also where this one was told not to, as by nohup or a shell's "&"."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_that_is_stopped_leaves_no_airflow_behind(place, number):
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
@@ -155,6 +166,7 @@ def test_a_demo_that_is_stopped_leaves_no_airflow_behind(place, number):
         assert (alive, demo.stderr.read()) == ([], b"")
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_upload_that_is_stopped_is_aborted_and_does_not_just_end(tmp_path, number):
     with GatewaySimulator() as simulator:
