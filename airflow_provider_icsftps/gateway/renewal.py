@@ -34,7 +34,7 @@ def certificate_facts(certificate: ClientCertificate, now: datetime | None = Non
         "valid_from": certificate.not_before.isoformat(),
         "valid_until": certificate.not_after.isoformat(),
         "days_left": certificate.days_left(now),
-        "fingerprint_sha256": certificate.fingerprint,
+        "fingerprint": certificate.fingerprint,
         "serial_number": f"{certificate.certificate.serial_number:x}",
         "subject": certificate.subject,
         "issuer": certificate.certificate.issuer.rfc4514_string(),

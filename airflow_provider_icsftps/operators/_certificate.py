@@ -20,7 +20,7 @@ class IcsFtpsCertificateExpiryOperator(BaseOperator):
     several.
 
     Returns what the certificate says (``company``, ``cvr``, ``username``, ``valid_until``, ``days_left``,
-    ``fingerprint_sha256`` and more), ``conn_id``, and ``renew``: whether fewer than ``warn_days`` are left.
+    ``fingerprint`` and more), ``conn_id``, and ``renew``: whether fewer than ``warn_days`` are left.
 
     :param warn_days: days before the end from which it warns.
     :param fail_days: days before the end from which it fails; 0 to fail only when it has ended.

@@ -80,7 +80,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
     :param status_files: return (with ``target``: fetch) status files, too; with a pattern it alone decides.
     :param since: beginning of the window, such as ``2026-11-01``. (templated)
     :param until: its end, not included. (templated)
-    :param delete_after: delete at the gateway what is in the archive, after it was read back. Needs ``archive``.
+    :param delete_archived: delete at the gateway what is in the archive, after it was read back. Needs ``archive``.
     :param on_gap: ``warn`` or ``fail``.
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     """
@@ -97,7 +97,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
         status_files: bool = False,
         since: str | date | XComArg | None = None,
         until: str | date | XComArg | None = None,
-        delete_after: bool = False,
+        delete_archived: bool = False,
         on_gap: Literal["warn", "fail"] = "warn",
         icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
@@ -110,7 +110,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
         self.status_files = status_files
         self.since = since
         self.until = until
-        self.delete_after = delete_after
+        self.delete_archived = delete_archived
         self.on_gap = on_gap
         self.icsftps_conn_id = icsftps_conn_id
         self._fleet: Fleet | None = None
@@ -145,8 +145,8 @@ class IcsFtpsDownloadOperator(BaseOperator):
     # ------------------------------------------------------------ into a plain folder
 
     def _to_folder(self, gateway: GatewayClient) -> list[str]:
-        if self.delete_after or self.since or self.until:
-            raise ConfigurationError("delete_after, since and until need an archive; target is a plain folder")
+        if self.delete_archived or self.since or self.until:
+            raise ConfigurationError("delete_archived, since and until need an archive; target is a plain folder")
         folder = as_path(self.target)
         chosen = chosen_entries(gateway, self.responses, self.pattern, status_files=self.status_files)
         paths = [self._fetch(gateway, entry, folder) for entry in chosen]
@@ -180,7 +180,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
             archive,
             window=window if _is_backfill(context) else None,
             chosen=self._chooser(names),
-            delete=self.delete_after,
+            delete=self.delete_archived,
             progress=ProgressLog(self.log.info),
             each=lambda work, entries: _each(gateway, fleet, work, entries),
         )

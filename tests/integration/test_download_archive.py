@@ -124,7 +124,7 @@ class TestWindow:
             (run(), {"on_gap": "stop"}, "none of warn, fail"),
             (run(), {"target": "x"}, "either archive"),
             (run(), {"archive": None}, "either archive"),
-            (run(), {"archive": None, "target": "x", "pattern": "*", "delete_after": True}, "need an archive"),
+            (run(), {"archive": None, "target": "x", "pattern": "*", "delete_archived": True}, "need an archive"),
         ],
     )
     def test_what_makes_no_sense_is_told_in_one_line(self, given, arguments, words, fetch):
@@ -187,7 +187,7 @@ class TestOnce:
     def test_what_is_kept_is_deleted_only_when_asked_for(self, fetch, november, simulator):
         fetch()
         assert len(simulator.outbox()) == 5
-        fetch(delete_after=True)
+        fetch(delete_archived=True)
         assert simulator.outbox() == []
 
 
@@ -203,7 +203,7 @@ class TestParallel:
         simulator.faults.limit_sessions(1, times=None)
         for number in range(20):
             simulator.put_in_outbox(f"{number:02d}.xml", b"1", modified=days_ago(1))
-        assert fetch(delete_after=True) == [f"{number:02d}" for number in range(20)]
+        assert fetch(delete_archived=True) == [f"{number:02d}" for number in range(20)]
         assert simulator.outbox() == []
 
 
