@@ -60,10 +60,7 @@ def _told(verb: str, path: Any) -> Iterator[None]:
         raise
     except OSError as error:
         raise TransferError(f"Archive: {path} cannot be {verb} ({error.strerror or error})", local=True) from error
-    except Exception as error:
-        if isinstance(path, Path):
-            raise
-        # each store's library has exceptions of its own
+    except Exception as error:  # each store's library has exceptions of its own
         raise TransferError(
             f"Archive: {path} cannot be {verb} ({type(error).__name__}: {error})", local=True
         ) from error
@@ -203,8 +200,10 @@ def draft(root: Any) -> Iterator[Path]:
         finally:
             path.unlink(missing_ok=True)
     else:
-        with tempfile.TemporaryDirectory(prefix="icsftps-") as folder:
-            yield Path(folder) / name
+        with _told("written", "a temporary folder on this machine"):
+            folder = tempfile.TemporaryDirectory(prefix="icsftps-")
+        with folder:
+            yield Path(folder.name) / name
 
 
 def put_file(source: Path, path: Any, expected: Measure) -> None:

@@ -205,11 +205,14 @@ class _Run:
         confirmed = [entry for entry, folder, name in self._kept if self._may_go(entry, folder, name)]
         if not confirmed:
             return
-        there = {entry.name: entry for entry in self._gateway.list_outbox()}
+        there = {entry.name: entry for entry in self._gateway.list_outbox(times=False)}
         for entry in confirmed:
-            if entry.name not in there:
+            now = there.get(entry.name)
+            if now is None:
                 continue  # somebody was faster
-            if there[entry.name] != entry:
+            if now.modified is None:  # without MLSD no listing tells times: only those of these files are asked for
+                now = replace(now, modified=self._gateway.look_at(entry.name).modified)
+            if now != entry:
                 self._summary.not_deleted[entry.name] = "it has changed since it was listed"
                 continue
             try:
