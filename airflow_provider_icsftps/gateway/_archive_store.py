@@ -198,10 +198,11 @@ def draft(root: Any) -> Iterator[Path]:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that fails has been told; what stays does no harm
+                path.unlink(missing_ok=True)
     else:
         with _told("written", "a temporary folder on this machine"):
-            folder = tempfile.TemporaryDirectory(prefix="icsftps-")
+            folder = tempfile.TemporaryDirectory(prefix="icsftps-", ignore_cleanup_errors=True)
         with folder:
             yield Path(folder.name) / name
 

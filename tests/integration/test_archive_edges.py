@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import json
 import tempfile
 import uuid
@@ -123,6 +124,10 @@ class TestDamage:
         assert [problem["kind"] for problem in told["problems"]] == ["missing"]
 
 
+def cut_short(path):
+    return gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(b"<manifest/>")[:-9]))
+
+
 class TestFiled:
     def test_a_record_without_a_copy_can_be_confirmed(self, archive, shelf):
         archive.confirm(shelf.keep_filed(submission()))
@@ -142,12 +147,12 @@ class TestFiled:
         ("make", "why"),
         [
             (lambda path: path, r"cannot be opened \(No such file or directory\)"),
-            (lambda path: path.write_bytes(gzip.compress(b"<manifest/>")[:-9]) and gzip.open(path), "cannot be read"),
+            (cut_short, "cannot be read"),
         ],
         ids=["gone", "damaged"],
     )
     def test_a_source_that_can_no_longer_be_read_is_not_told_as_not_sent(self, make, why, archive, shelf, tmp_path):
-        with pytest.raises(TransferError, match=rf"^File .+a\.xml.* {why}.*; no copy was kept$") as caught:
+        with pytest.raises(TransferError, match=rf"^File .+ {why}.*; no copy was kept$") as caught:
             shelf.keep_filed(submission(), make(tmp_path / "a.xml"))
         assert caught.value.local
         assert list((archive.root / "incoming").iterdir()) == []
@@ -201,6 +206,20 @@ class TestStores:
             archive.shelves()
         assert caught.value.local
         assert (str(error) if isinstance(error, StoreError) else error.strerror) in str(caught.value)
+
+    def test_whichever_request_fails_is_told_once(self, store):
+        told = []
+        for number in range(1, 50):
+            failing = FailingStore(store.fs, number, StoreError("SlowDown"), after=False)
+            try:
+                keep(Archive(Proxy(store / str(number), failing)), "svar.xml")
+            except TransferError as error:
+                told.append(str(error))
+        assert {line.partition(" cannot be ")[2] for line in told} == {
+            "read (StoreError: SlowDown)",
+            "written (StoreError: SlowDown)",
+        }
+        assert all(line.count("Archive: ") == 1 for line in told)
 
     def test_a_machine_without_a_temporary_folder_is_told(self, store, tmp_path, monkeypatch):
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))

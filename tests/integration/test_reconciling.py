@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from archived import status
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     GatewayUnavailableError,
+    LoginRefusedError,
     ReadOnlyGatewayError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, fetch_one, reconcile
+from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, Span, fetch_one, reconcile
+from airflow_provider_icsftps.simulator.folders import Permissions
 from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -65,6 +68,23 @@ def meddling(simulator, meddle):
 
 def remove(simulator, name):
     simulator._gateway.storage.outbox(simulator.default_client.username).joinpath(name).unlink()
+
+
+def commands(simulator, verb):
+    return sum(entry.line.startswith(f"{verb} ") for entry in simulator.transcript)
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Take a right to the outbox's files away from every login: ``r`` to read, ``d`` to delete."""
+
+    def forbid(right):
+        usual = Permissions.has_perm
+        monkeypatch.setattr(
+            Permissions, "has_perm", lambda self, user, perm, path=None: perm != right and usual(self, user, perm, path)
+        )
+
+    return forbid
 
 
 class TestARun:
@@ -117,6 +137,21 @@ class TestARun:
         with GatewayClient(simulator.settings()) as gateway:
             assert reconcile(gateway, archive).fetched == ["svar.xml"]
             assert reconcile(gateway, archive).fetched == []
+
+    def test_a_chosen_file_alone_is_fetched_and_shows_nothing_about_the_rest(self, simulator, gateway, archive, shelf):
+        for name in ("svar.xml", "other.xml"):
+            simulator.put_in_outbox(name, b"<svar/>", modified=OLD)
+        summary = reconcile(gateway, archive, chosen=frozenset({"svar.xml"}).__contains__)
+        assert (summary.listed, summary.fetched, summary.covered) == (1, ["svar.xml"], None)
+        assert shelf.gaps(OLD - HOUR, OLD + HOUR) == [Span(OLD - HOUR, OLD + HOUR)]
+
+    def test_the_summary_says_where_each_file_lies_and_is_a_machines_to_read(self, simulator, gateway, archive):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        for summary in (reconcile(gateway, archive), reconcile(gateway, archive)):
+            (kept,) = summary.kept
+            assert archive.path(kept).read_bytes() == b"<svar/>"
+            told = json.loads(json.dumps(summary.to_data()))
+            assert (told["listed"], "kept" in told) == (1, False)
 
     def test_it_tells_how_far_it_is(self, simulator, gateway, archive):
         for n in range(3):
@@ -249,12 +284,90 @@ class TestWhatHappensMeanwhile:
         simulator.faults.clear()
         assert reconcile(gateway, archive).fetched == [f"svar{n}.xml" for n in range(1, 6)]
 
+    def test_a_login_that_is_refused_stops_the_run_after_one_attempt(self, simulator, gateway, archive):
+        for n in range(3):
+            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD)
+
+        def each(work, entries):
+            gateway.close()
+            simulator.faults.refuse_login(times=None)
+            for entry in entries:
+                yield work(gateway, entry)
+
+        before = commands(simulator, "PASS")
+        with pytest.raises(LoginRefusedError):
+            reconcile(gateway, archive, each=each)
+        assert commands(simulator, "PASS") == before + 1
+
+    def test_a_file_that_is_there_and_may_not_be_read_is_left_and_not_told_as_gone(self, simulator, archive, forbid):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        forbid("r")
+        with GatewayClient(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive)
+        assert (summary.gone, summary.fetched) == ([], [])
+        assert "550" in summary.postponed["svar.xml"]
+
+    def test_a_file_that_changes_each_time_is_left_for_the_next_run(self, simulator, archive):
+        sizes = iter(range(10, 100))
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+
+        class Changing(GatewayClient):
+            """Before each download the file is another one."""
+
+            def download(self, name, target, *, size=None):
+                simulator.put_in_outbox(name, b"x" * next(sizes), modified=OLD)
+                return super().download(name, target, size=size)
+
+        with Changing(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive)
+            assert "changed each time that it was fetched" in summary.postponed["svar.xml"]
+            assert names(archive.shelf(gateway.settings)) == []
+        assert next(sizes) == 13  # three attempts
+
+    def test_an_archive_that_breaks_while_a_file_comes_stops_the_run(self, simulator, archive):
+        def breaks():
+            incoming = archive.root / "incoming"
+            incoming.rmdir()
+            incoming.write_bytes(b"a file")
+
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        with (
+            meddling(simulator, {"svar.xml": breaks}) as gateway,
+            pytest.raises(TransferError, match=r"incoming/.+cannot write it .+; nothing was kept") as caught,
+        ):
+            reconcile(gateway, archive)
+        assert caught.value.local
+
     def test_an_archive_that_cannot_be_written_stops_the_run(self, simulator, gateway, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
         archive.root.mkdir()
         (archive.root / "incoming").write_bytes(b"a file")
         with pytest.raises(TransferError, match=r"Archive: .+incoming cannot be written"):
             reconcile(gateway, archive)
+
+
+class TestWhatARunHasShown:
+    def test_a_file_left_behind_whose_time_nobody_tells_may_belong_anywhere(self, simulator, archive, monkeypatch):
+        usual = GatewayClient.list_outbox
+        monkeypatch.setattr(GatewayClient, "list_outbox", lambda client, **_: usual(client, times=False))
+        simulator.faults.no_mlsd()
+        simulator.put_in_outbox("svar.xml", b"x" * 5000, modified=OLD)
+        with GatewayClient(simulator.settings()) as gateway:
+            simulator.faults.drop_after_bytes(1000, times=3)
+            assert reconcile(gateway, archive).covered is None
+            assert reconcile(gateway, archive).covered is not None
+
+    @pytest.mark.parametrize(
+        "window",
+        [
+            Span(NOW - timedelta(days=60), NOW - timedelta(days=50)),
+            Span(OLD + timedelta(milliseconds=100), OLD + timedelta(milliseconds=900)),
+        ],
+        ids=["longer ago than the outbox keeps", "less than a second"],
+    )
+    def test_nothing_is_told_where_nothing_is_shown(self, window, gateway, archive, shelf):
+        assert reconcile(gateway, archive, window=window).covered is None
+        assert shelf.gaps(window.since, window.until) == [window]
 
 
 class TestOneFile:
@@ -285,8 +398,11 @@ class TestDeleting:
         assert "other content" in summary.not_deleted["svar1.xml"]
         assert simulator.outbox() == ["svar1.xml", "young.xml"]
 
-    def test_a_file_that_changed_since_it_was_listed_is_not_deleted(self, simulator, archive):
+    @pytest.mark.parametrize("mlsd", [True, False])
+    def test_a_file_that_changed_since_it_was_listed_is_not_deleted(self, mlsd, simulator, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        if not mlsd:
+            simulator.faults.no_mlsd()
 
         class Late(GatewayClient):
             listings = 0
@@ -313,6 +429,65 @@ class TestDeleting:
             summary = reconcile(other, archive, delete=True)
         assert "may be another file than the one that is kept" in summary.not_deleted["svar.xml"]
         assert simulator.outbox() == ["svar.xml"]
+
+    def test_without_mlsd_the_second_look_asks_only_for_the_times_of_what_is_to_go(self, simulator, archive):
+        for n in range(5):
+            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD + n * HOUR)
+        simulator.faults.no_mlsd()
+        with GatewayClient(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive, window=Span(OLD + HOUR, OLD + 3 * HOUR), delete=True)
+        assert summary.deleted == ["svar1.xml", "svar2.xml"]
+        assert commands(simulator, "MDTM") == 5 + 2
+
+    @pytest.mark.parametrize("verb", ["list_outbox", "delete"])
+    def test_what_somebody_else_deletes_meanwhile_is_no_trouble(self, verb, simulator, archive):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        simulator.put_in_outbox("other.xml", b"<other/>", modified=OLD)
+        asked = []
+
+        class Late(GatewayClient):
+            def list_outbox(self, *, times=True):
+                self.come("list_outbox", 2)
+                return super().list_outbox(times=times)
+
+            def delete(self, name):
+                self.come("delete", 1)
+                super().delete(name)
+
+            def come(self, what, time):
+                asked.append(what)
+                if (what, asked.count(what)) == (verb, time):
+                    remove(simulator, "other.xml")
+
+        with Late(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive, delete=True)
+        assert (summary.deleted, summary.not_deleted) == (["svar.xml"], {})
+        assert asked.count("delete") == (2 if verb == "delete" else 1)
+        assert simulator.outbox() == []
+
+    def test_a_file_that_may_not_be_deleted_is_told(self, simulator, archive, forbid):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        forbid("d")
+        with GatewayClient(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive, delete=True)
+        assert (summary.fetched, summary.deleted) == (["svar.xml"], [])
+        assert "Deletion of /out/svar.xml" in summary.not_deleted["svar.xml"]
+        assert simulator.outbox() == ["svar.xml"]
+
+    def test_a_login_that_is_refused_ends_the_deleting_after_one_attempt(self, simulator, archive):
+        for n in range(3):
+            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD)
+
+        class Refused(GatewayClient):
+            def delete(self, name):
+                self.close()
+                simulator.faults.refuse_login(times=None)
+                super().delete(name)
+
+        with Refused(simulator.settings()) as gateway, pytest.raises(LoginRefusedError):
+            reconcile(gateway, archive, delete=True)
+        assert commands(simulator, "PASS") == 2
+        assert len(simulator.outbox()) == 3
 
     def test_a_record_that_is_damaged_deletes_nothing(self, simulator, gateway, archive, shelf):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
