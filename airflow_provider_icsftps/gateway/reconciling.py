@@ -197,8 +197,7 @@ class _Run:
         span = Span(self._listed_at - retention, until)
         if self._window is not None:
             span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
-        if span.since < span.until:
-            self._covered = self._shelf.cover(span, facts)
+        self._covered = self._shelf.cover(span, facts)
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""

@@ -207,6 +207,14 @@ class TestStores:
         assert caught.value.local
         assert (str(error) if isinstance(error, StoreError) else error.strerror) in str(caught.value)
 
+    def test_daily_runs_leave_one_span_in_a_store_too(self, store):
+        shelf = Archive(store).shelf(settings())
+        for day in range(3):
+            shelf.cover(Span(MOMENT + (day - 30) * DAY, MOMENT + day * DAY), {})
+        assert [path.rpartition("/")[2] for path in everything(store) if "/listings/" in path] == [
+            "20261026T101112Z_20261127T101112Z.json"
+        ]
+
     def test_whichever_request_fails_is_told_once(self, store):
         told = []
         for number in range(1, 50):

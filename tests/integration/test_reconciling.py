@@ -9,17 +9,15 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from archived import status
+from archived import commands, forbid, remove
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     GatewayUnavailableError,
     LoginRefusedError,
-    ReadOnlyGatewayError,
     TransferError,
 )
 from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, Span, fetch_one, reconcile
-from airflow_provider_icsftps.simulator.folders import Permissions
 from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -64,27 +62,6 @@ def meddling(simulator, meddle):
     client.meddle = meddle
     with client:
         yield client
-
-
-def remove(simulator, name):
-    simulator._gateway.storage.outbox(simulator.default_client.username).joinpath(name).unlink()
-
-
-def commands(simulator, verb):
-    return sum(entry.line.startswith(f"{verb} ") for entry in simulator.transcript)
-
-
-@pytest.fixture
-def forbid(monkeypatch):
-    """Take a right to the outbox's files away from every login: ``r`` to read, ``d`` to delete."""
-
-    def forbid(right):
-        usual = Permissions.has_perm
-        monkeypatch.setattr(
-            Permissions, "has_perm", lambda self, user, perm, path=None: perm != right and usual(self, user, perm, path)
-        )
-
-    return forbid
 
 
 class TestARun:
@@ -299,9 +276,9 @@ class TestWhatHappensMeanwhile:
             reconcile(gateway, archive, each=each)
         assert commands(simulator, "PASS") == before + 1
 
-    def test_a_file_that_is_there_and_may_not_be_read_is_left_and_not_told_as_gone(self, simulator, archive, forbid):
+    def test_a_file_that_is_there_and_may_not_be_read_is_not_told_as_gone(self, simulator, archive, monkeypatch):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        forbid("r")
+        forbid(monkeypatch, "r")
         with GatewayClient(simulator.settings()) as gateway:
             summary = reconcile(gateway, archive)
         assert (summary.gone, summary.fetched) == ([], [])
@@ -381,131 +358,3 @@ class TestOneFile:
         record = fetch_one(gateway, OutboxEntry("svar.xml"), archive)
         assert (record.size, record.sha256) == (7, sha256(b"<svar/>").hexdigest())
         assert record.time_source == "fetched"
-
-
-class TestDeleting:
-    def test_only_what_was_read_back_settled_and_unchanged_is_deleted(self, simulator, gateway, archive, shelf):
-        for n in range(4):
-            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD + n * HOUR)
-        reconcile(gateway, archive)
-        simulator.put_in_outbox("new.xml", b"<new/>", modified=OLD)
-        simulator.put_in_outbox("young.xml", b"<young/>")
-        (damaged,) = [record for record in shelf.records() if record.name == "svar1.xml"]
-        archive.path(damaged).write_bytes(b"<sv@r/>")
-        summary = reconcile(gateway, archive, delete=True)
-        assert sorted(summary.deleted) == ["new.xml", "svar0.xml", "svar2.xml", "svar3.xml"]
-        assert set(summary.not_deleted) == {"svar1.xml", "young.xml"}
-        assert "other content" in summary.not_deleted["svar1.xml"]
-        assert simulator.outbox() == ["svar1.xml", "young.xml"]
-
-    @pytest.mark.parametrize("mlsd", [True, False])
-    def test_a_file_that_changed_since_it_was_listed_is_not_deleted(self, mlsd, simulator, archive):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        if not mlsd:
-            simulator.faults.no_mlsd()
-
-        class Late(GatewayClient):
-            listings = 0
-
-            def list_outbox(self, *, times=True):
-                self.listings += 1
-                if self.listings == 2:
-                    simulator.put_in_outbox("svar.xml", b"<sv4r/>", modified=OLD + HOUR)
-                return super().list_outbox(times=times)
-
-        with Late(simulator.settings()) as gateway:
-            summary = reconcile(gateway, archive, delete=True)
-        assert (summary.deleted, summary.not_deleted) == ([], {"svar.xml": "it has changed since it was listed"})
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_file_of_which_no_time_is_told_is_not_deleted(self, simulator, gateway, archive, monkeypatch):
-        simulator.put_in_outbox("svar.xml", b"<one/>", modified=OLD)
-        usual = GatewayClient.list_outbox
-        monkeypatch.setattr(GatewayClient, "list_outbox", lambda client, **_: usual(client, times=False))
-        simulator.faults.no_mlsd()
-        with GatewayClient(simulator.settings()) as other:
-            assert reconcile(other, archive).fetched == ["svar.xml"]
-            simulator.put_in_outbox("svar.xml", b"<two/>", modified=OLD + HOUR)
-            summary = reconcile(other, archive, delete=True)
-        assert "may be another file than the one that is kept" in summary.not_deleted["svar.xml"]
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_without_mlsd_the_second_look_asks_only_for_the_times_of_what_is_to_go(self, simulator, archive):
-        for n in range(5):
-            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD + n * HOUR)
-        simulator.faults.no_mlsd()
-        with GatewayClient(simulator.settings()) as gateway:
-            summary = reconcile(gateway, archive, window=Span(OLD + HOUR, OLD + 3 * HOUR), delete=True)
-        assert summary.deleted == ["svar1.xml", "svar2.xml"]
-        assert commands(simulator, "MDTM") == 5 + 2
-
-    @pytest.mark.parametrize("verb", ["list_outbox", "delete"])
-    def test_what_somebody_else_deletes_meanwhile_is_no_trouble(self, verb, simulator, archive):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        simulator.put_in_outbox("other.xml", b"<other/>", modified=OLD)
-        asked = []
-
-        class Late(GatewayClient):
-            def list_outbox(self, *, times=True):
-                self.come("list_outbox", 2)
-                return super().list_outbox(times=times)
-
-            def delete(self, name):
-                self.come("delete", 1)
-                super().delete(name)
-
-            def come(self, what, time):
-                asked.append(what)
-                if (what, asked.count(what)) == (verb, time):
-                    remove(simulator, "other.xml")
-
-        with Late(simulator.settings()) as gateway:
-            summary = reconcile(gateway, archive, delete=True)
-        assert (summary.deleted, summary.not_deleted) == (["svar.xml"], {})
-        assert asked.count("delete") == (2 if verb == "delete" else 1)
-        assert simulator.outbox() == []
-
-    def test_a_file_that_may_not_be_deleted_is_told(self, simulator, archive, forbid):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        forbid("d")
-        with GatewayClient(simulator.settings()) as gateway:
-            summary = reconcile(gateway, archive, delete=True)
-        assert (summary.fetched, summary.deleted) == (["svar.xml"], [])
-        assert "Deletion of /out/svar.xml" in summary.not_deleted["svar.xml"]
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_login_that_is_refused_ends_the_deleting_after_one_attempt(self, simulator, archive):
-        for n in range(3):
-            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD)
-
-        class Refused(GatewayClient):
-            def delete(self, name):
-                self.close()
-                simulator.faults.refuse_login(times=None)
-                super().delete(name)
-
-        with Refused(simulator.settings()) as gateway, pytest.raises(LoginRefusedError):
-            reconcile(gateway, archive, delete=True)
-        assert commands(simulator, "PASS") == 2
-        assert len(simulator.outbox()) == 3
-
-    def test_a_record_that_is_damaged_deletes_nothing(self, simulator, gateway, archive, shelf):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        reconcile(gateway, archive)
-        (record,) = shelf.records()
-        (archive.root / record.folder / record.record).write_bytes(b"torn")
-        assert "is no record" in reconcile(gateway, archive, delete=True).not_deleted["svar.xml"]
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_gateway_that_only_gives_out_files_is_told_before_anything(self, simulator, archive):
-        with (
-            GatewayClient(simulator.settings(read_only=True)) as gateway,
-            pytest.raises(ReadOnlyGatewayError, match="read-only"),
-        ):
-            reconcile(gateway, archive, delete=True)
-        assert simulator.connections.data == 0
-
-    def test_nothing_is_deleted_unless_it_is_asked_for(self, simulator, gateway, archive):
-        simulator.put_in_outbox("status_Manifest_a.xml_1.xml", status(1), modified=OLD)
-        assert reconcile(gateway, archive).deleted == []
-        assert len(simulator.outbox()) == 1
