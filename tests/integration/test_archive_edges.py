@@ -133,9 +133,10 @@ class TestFiled:
         archive.confirm(shelf.keep_filed(submission()))
 
     def test_other_files_of_a_day_do_not_stand_for_one_that_does_not_say_when(self, shelf):
-        one = shelf.keep_filed(submission(sent_at=""))
-        other = shelf.keep_filed(submission(b"<other/>", sent_at="", file_name="b-c39b6ab8496c6ab8.xml"))
-        assert {record.name for record in shelf.records(kind="filed")} == {one.name, other.name}
+        names = ["a-b39b6ab8496c6ab8.xml", "b-c39b6ab8496c6ab8.xml"]
+        for name in names:
+            shelf.keep_filed(submission(sent_at="", file_name=name))
+        assert sorted(record.name for record in shelf.records(kind="filed")) == names
 
     @pytest.mark.parametrize("sent_at", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
     def test_a_time_that_no_folder_can_have_is_refused(self, sent_at, shelf):

@@ -314,6 +314,7 @@ class TestWhatHappensMeanwhile:
         ):
             reconcile(gateway, archive)
         assert caught.value.local
+        assert commands(simulator, "SIZE") == 0  # the gateway is not asked about a fault of this machine
 
     def test_an_archive_that_cannot_be_written_stops_the_run(self, simulator, gateway, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
