@@ -139,15 +139,18 @@ class MeasuredFile:
         """
         Fill the buffer.
 
-        :param buffer: for at most so many bytes as it has; as long each time.
+        :param buffer: for at most so many bytes as it has.
         :return: the number of bytes, 0 at the end.
         :raises TransferError: when the file is not what was measured.
         """
         if self._held is None:
             self._held = self._next(len(buffer))
-        block, self._held = self._held, b""
-        if block:
-            self._held = self._next(len(buffer))
+        if len(self._held) > len(buffer):
+            block, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        else:
+            block, self._held = self._held, b""
+            if block:
+                self._held = self._next(len(buffer))
         buffer[: len(block)] = block
         return len(block)
 
