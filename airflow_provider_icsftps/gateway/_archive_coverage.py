@@ -139,16 +139,20 @@ class Coverage:
                 holes.append(Hole(time, found[2]))
         return spans, holes
 
-    def add(self, span: Span, facts: dict[str, Any]) -> None:
+    def add(self, span: Span, facts: dict[str, Any]) -> Span | None:
         """
         Cover a span of time, and tidy up.
 
-        :param span: whole seconds.
+        :param span: parts of a second at its ends do not count.
         :param facts: JSON-able, kept in the file for a person to read.
+        :return: the span in whole seconds; ``None`` when nothing is left of it, and nothing was noted.
         :raises TransferError: when it cannot be written.
         """
+        since = span.since.astimezone(UTC)
+        since = since.replace(microsecond=0) + (_SECOND if since.microsecond else timedelta())
+        span = Span(since, span.until.astimezone(UTC).replace(microsecond=0))
         if span.since >= span.until:
-            return
+            return None
         spans, _ = self.read()
         (whole,) = [merged for merged in union([*spans, span]) if merged.holds(span)]
         if whole not in spans:
@@ -159,6 +163,7 @@ class Coverage:
                     remove(self._folder / _span_name(old))
                 except TransferError as error:  # a store from which nothing can be removed
                     log.info("A span of time that lies inside another one stays: %s", error)
+        return span
 
     def add_hole(self, name: str, time: datetime, facts: dict[str, Any]) -> None:
         """

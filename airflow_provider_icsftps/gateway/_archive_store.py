@@ -60,10 +60,7 @@ def _told(verb: str, path: Any) -> Iterator[None]:
         raise
     except OSError as error:
         raise TransferError(f"Archive: {path} cannot be {verb} ({error.strerror or error})", local=True) from error
-    except Exception as error:
-        if isinstance(path, Path):
-            raise
-        # each store's library has exceptions of its own
+    except Exception as error:  # each store's library has exceptions of its own
         raise TransferError(
             f"Archive: {path} cannot be {verb} ({type(error).__name__}: {error})", local=True
         ) from error
@@ -201,10 +198,13 @@ def draft(root: Any) -> Iterator[Path]:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that fails has been told; what stays does no harm
+                path.unlink(missing_ok=True)
     else:
-        with tempfile.TemporaryDirectory(prefix="icsftps-") as folder:
-            yield Path(folder) / name
+        with _told("written", "a temporary folder on this machine"):
+            folder = tempfile.TemporaryDirectory(prefix="icsftps-", ignore_cleanup_errors=True)
+        with folder:
+            yield Path(folder.name) / name
 
 
 def put_file(source: Path, path: Any, expected: Measure) -> None:

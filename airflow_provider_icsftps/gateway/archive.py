@@ -81,7 +81,7 @@ class Archive:
         Return the path of a record's content.
 
         :param record: of this archive: a record, or where one lies.
-        :raises ConfigurationError: when it has no content.
+        :raises ConfigurationError: when it has no content, or does not say where it lies.
         """
         if record.content is None:
             raise ConfigurationError(f"Of {record.name} only the record was kept, no content")
@@ -92,7 +92,8 @@ class Archive:
         Read a record and its content back: only then may the gateway's copy be deleted.
 
         :param record: what :meth:`Shelf.keep` or :meth:`Shelf.records` returned.
-        :raises TransferError: when anything is not as it should be.
+        :raises TransferError: when anything is not as it should be, or cannot be read.
+        :raises ConfigurationError: when the record does not say where it lies.
         """
         path = self._folder(record) / record.record
         again = read(path)

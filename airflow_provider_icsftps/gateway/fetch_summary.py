@@ -49,7 +49,11 @@ class Kept:
 
     @property
     def sight(self) -> Sight:
-        """What the record's name tells."""
+        """
+        What the record's name tells.
+
+        :raises ConfigurationError: when it is no name of a record.
+        """
         sight = read_record_name(self.record)
         if sight is None:
             raise ConfigurationError(f"Archive: {self.folder}/{self.record} is no record")
@@ -57,7 +61,11 @@ class Kept:
 
     @property
     def content(self) -> str:
-        """The name of the content beside the record."""
+        """
+        The name of the content beside the record.
+
+        :raises ConfigurationError: when the record's name is none.
+        """
         return self.sight.content
 
 

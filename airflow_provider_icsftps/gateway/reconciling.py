@@ -197,19 +197,21 @@ class _Run:
         span = Span(self._listed_at - retention, until)
         if self._window is not None:
             span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
-        if span.since < span.until:
-            self._covered = self._shelf.cover(span, facts)
+        self._covered = self._shelf.cover(span, facts)
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""
         confirmed = [entry for entry, folder, name in self._kept if self._may_go(entry, folder, name)]
         if not confirmed:
             return
-        there = {entry.name: entry for entry in self._gateway.list_outbox()}
+        there = {entry.name: entry for entry in self._gateway.list_outbox(times=False)}
         for entry in confirmed:
-            if entry.name not in there:
+            now = there.get(entry.name)
+            if now is None:
                 continue  # somebody was faster
-            if there[entry.name] != entry:
+            if now.modified is None:  # without MLSD no listing tells times: only those of these files are asked for
+                now = replace(now, modified=self._gateway.look_at(entry.name).modified)
+            if now != entry:
                 self._summary.not_deleted[entry.name] = "it has changed since it was listed"
                 continue
             try:

@@ -100,6 +100,10 @@ class Record:
             record = cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
             whole = len(bytes.fromhex(record.sha256)) == 32 and record.moment.utcoffset() is not None
             whole = whole and (type(record.name), type(record.size)) == (str, int)
+            whole = whole and all(isinstance(place, str) for place in (record.folder, record.record))
+            whole = whole and isinstance(record.content, str | None)
+            told = (record.answers, record.status, record.submission)
+            whole = whole and all(isinstance(data, dict | None) for data in told)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError(f"A record of an archive is expected, this is none: {error}") from error
         if not whole:
@@ -183,18 +187,13 @@ def filed_record(submission: Submission, address: str, *, copy: bool) -> Record:
     if re.fullmatch(r"[0-9a-f]{64}", submission.sha256) is None:
         raise ConfigurationError(f"The submission {submission.file_name} has no SHA-256; give what an upload returned")
     now = datetime.now(UTC).replace(microsecond=0)
-    try:
-        sent = datetime.fromisoformat(submission.sent_at).astimezone(UTC) if submission.sent_at else None
-    except ValueError as error:
-        raise ConfigurationError(
-            f"The submission {submission.file_name} was sent at {submission.sent_at!r}, which is no time"
-        ) from error
+    sent = _sent_at(submission)
     return Record(
         kind=FILED,
         name=submission.file_name,
         size=submission.size,
         sha256=submission.sha256,
-        time=(sent or now).replace(microsecond=0).isoformat(),
+        time=(sent or now).isoformat(),
         time_source=(TimeSource.SENT if sent else TimeSource.RECORDED).value,
         recorded_at=now.isoformat(),
         username=submission.username,
@@ -203,6 +202,20 @@ def filed_record(submission: Submission, address: str, *, copy: bool) -> Record:
         content=content_name(submission.file_name, submission.sha256) if copy else None,
         submission=submission.to_data(),
     )
+
+
+def _sent_at(submission: Submission) -> datetime | None:
+    if not submission.sent_at:
+        return None
+    try:
+        sent = usable_time(datetime.fromisoformat(submission.sent_at))
+    except ValueError:
+        sent = None
+    if sent is None:
+        raise ConfigurationError(
+            f"The submission {submission.file_name} was sent at {submission.sent_at!r}, which is no time"
+        )
+    return sent.astimezone(UTC)
 
 
 def _status_in(name: str, content: Path) -> StatusFile | None:

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
-from airflow_provider_icsftps.gateway._archive_compare import RECENT, Comparison, compare, sights_in
+from airflow_provider_icsftps.gateway._archive_compare import RECENT, Comparison, compare
 from airflow_provider_icsftps.gateway._archive_coverage import Coverage, Hole, Span, without
+from airflow_provider_icsftps.gateway._archive_days import Days, understood
 from airflow_provider_icsftps.gateway._archive_description import Description
 from airflow_provider_icsftps.gateway._archive_layout import (
+    FILED,
     LISTINGS,
     OUT,
-    Sight,
     content_name,
-    day_folder,
-    days_between,
     name_digest,
-    record_name,
     usable_time,
 )
-from airflow_provider_icsftps.gateway._archive_store import (
-    days_in,
-    draft,
-    put,
-    put_file,
-    read,
-    read_each,
-)
+from airflow_provider_icsftps.gateway._archive_store import draft, read
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.fetch_summary import Kept
 from airflow_provider_icsftps.gateway.landing import landing
 from airflow_provider_icsftps.gateway.records import Record, fetched_record, filed_record
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
-from airflow_provider_icsftps.gateway.sources import Measure, measure, opened
+from airflow_provider_icsftps.gateway.sources import Measure, copy, measure
 from airflow_provider_icsftps.gateway.submission import Submission
 
 #: How long ``/out`` is known to keep a file.
@@ -57,6 +47,8 @@ class Shelf:
         self._description = description
         self.name = name
         self.folder = description.root / name
+        self._out = Days(description, f"{name}/{OUT}")
+        self._filed = Days(description, f"{name}/{FILED}")
         self._coverage = Coverage(self.folder / LISTINGS)
 
     def __repr__(self) -> str:
@@ -66,7 +58,11 @@ class Shelf:
     # ------------------------------------------------------------ keeping
 
     def draft(self) -> AbstractContextManager[Path]:
-        """Give the name of a local file to download to, for :meth:`keep`; removed at the end if it is still there."""
+        """
+        Give the name of a local file to download to, for :meth:`keep`; removed at the end if it is still there.
+
+        :raises TransferError: when there is no folder for it and none can be made.
+        """
         return draft(self._description.root)
 
     def keep(
@@ -86,13 +82,15 @@ class Shelf:
         :param answers: the submission that it answers, where that is known; a status file says it itself.
         :return: its record; the first one, if there was one already.
         :raises TransferError: when the archive cannot be written, or the content has another size than was listed.
+        :raises ConfigurationError: when the archive was begun with another zone or by a later version, or a record of
+            the file is there already and cannot be understood.
         """
         self._description.begin()
         size = measure(content)
         if entry.size not in {None, size.size}:
             raise TransferError(f"{entry.name} has {size.size} bytes, {entry.size} were listed; it was not kept")
         record = fetched_record(entry.name, usable_time(entry.modified), content, size, settings, answers)
-        return self._write(record, content, size)
+        return self._out.write(record, content, size)
 
     def keep_filed(self, submission: Submission, source: Any = None, *, address: str = "") -> Record:
         """
@@ -102,8 +100,8 @@ class Shelf:
         :param source: where the content is, to keep a copy: path, path object or bytes.
         :param address: ``host:port`` of the gateway.
         :return: its record; the first one, if there was one already.
-        :raises ConfigurationError: when the submission has no SHA-256 or no usable time.
-        :raises TransferError: when the archive cannot be written, or the source is not what was filed.
+        :raises ConfigurationError: when the submission has no SHA-256 or no usable time; else as :meth:`keep` does.
+        :raises TransferError: when the archive cannot be written, or the source cannot be read or is another one.
         """
         self._description.begin()
         record = filed_record(submission, address, copy=source is not None)
@@ -111,17 +109,17 @@ class Shelf:
         if not submission.sent_at:  # recorded without a time of its own: once a day is enough
             record = self._same_day(record) or record
         if source is None:
-            return self._write(record, None, size)
+            return self._filed.write(record, None, size)
         with self.draft() as path:
-            with landing(path) as file, opened(source) as given:
-                shutil.copyfileobj(given, file)
+            with landing(path) as file:
+                copy(source, file, otherwise="no copy was kept")
             if measure(path) != size:
                 raise TransferError(
                     f"File {source if hasattr(source, 'open') else record.name} is not what was filed as {record.name} "
                     "(other size or content); it was not kept",
                     local=True,
                 )
-            return self._write(record, path, size)
+            return self._filed.write(record, path, size)
 
     # ------------------------------------------------------------ finding
 
@@ -135,8 +133,8 @@ class Shelf:
         :return: folders in it are given from the archive's root.
         :raises TransferError: when the archive cannot be listed.
         """
-        found = compare(list(entries), self.folder / OUT, self._description.zone)
-        kept = [(entry, f"{self.name}/{OUT}/{folder}", record) for entry, folder, record in found.kept]
+        found = compare(list(entries), self._out.folder, self._description.zone)
+        kept = [(entry, f"{self._out.path}/{folder}", record) for entry, folder, record in found.kept]
         return replace(found, kept=kept)
 
     def records(
@@ -151,18 +149,8 @@ class Shelf:
         :raises TransferError: when the archive cannot be read.
         :raises ConfigurationError: when a limit has no zone, or a record cannot be understood.
         """
-        since, until = _aware(since, "since"), _aware(until, "until")
-        for folder in self._days(kind, since, until):
-            sights = [
-                sight
-                for sight in sights_in(self.folder / kind / folder)
-                if (since is None or sight.time >= since) and (until is None or sight.time < until)
-            ]
-            sights.sort(key=lambda sight: (sight.time, sight.record))
-            paths = [self.folder / kind / folder / sight.record for sight in sights]
-            for path, content in read_each(paths):
-                if content is not None:  # removed since it was listed
-                    yield self._read(content, f"{self.name}/{kind}/{folder}", path.name)
+        days = Days(self._description, f"{self.name}/{kind}")
+        yield from days.records(_aware(since, "since"), _aware(until, "until"))
 
     def find(self, names: Iterable[str]) -> list[Kept]:
         """
@@ -176,12 +164,11 @@ class Shelf:
         found: dict[str, tuple[datetime, Kept]] = {}
         recently = datetime.now(UTC) - RECENT
         for since, until in ((recently, None), (None, recently)):
-            for folder in self._days(OUT, since, until) if len(found) < len(wanted) else ():
-                for sight in sights_in(self.folder / OUT / folder):
+            for day in self._out.between(since, until) if len(found) < len(wanted) else ():
+                for sight in self._out.sights(day):
                     digest = sight.name_digest
                     if digest in wanted and (digest not in found or found[digest][0] <= sight.time):
-                        kept = Kept(wanted[digest], f"{self.name}/{OUT}/{folder}", sight.record)
-                        found[digest] = sight.time, kept
+                        found[digest] = sight.time, Kept(wanted[digest], f"{self._out.path}/{day}", sight.record)
         return [found[digest][1] for digest in wanted if digest in found]
 
     def record_at(self, folder: str, record: str) -> Record:
@@ -197,25 +184,22 @@ class Shelf:
         content = read(path)
         if content is None:
             raise TransferError(f"Archive: {path} is not there", local=True)
-        return self._read(content, folder, record)
+        return understood(content, self._description.root, folder, record)
 
     # ------------------------------------------------------------ completeness
 
-    def cover(self, span: Span, facts: dict[str, Any]) -> Span:
+    def cover(self, span: Span, facts: dict[str, Any]) -> Span | None:
         """
         Note that every file with a time in a span is kept.
 
         :param span: the span; parts of a second at its ends do not count.
         :param facts: JSON-able, for a person to read.
-        :return: the span in whole seconds, as it was noted.
+        :return: the span in whole seconds, as it was noted; ``None`` when nothing is left of it.
         :raises TransferError: when it cannot be written.
+        :raises ConfigurationError: when the archive was begun with another zone or by a later version.
         """
         self._description.begin()
-        since = span.since.astimezone(UTC)
-        since = since.replace(microsecond=0) + timedelta(seconds=1 if since.microsecond else 0)
-        noted = Span(since, span.until.astimezone(UTC).replace(microsecond=0))
-        self._coverage.add(noted, facts)
-        return noted
+        return self._coverage.add(span, facts)
 
     def note_gone(self, entry: OutboxEntry, facts: dict[str, Any]) -> None:
         """
@@ -224,6 +208,7 @@ class Shelf:
         :param entry: what the listing told of it.
         :param facts: JSON-able, for a person to read.
         :raises TransferError: when it cannot be written.
+        :raises ConfigurationError: when the archive was begun with another zone or by a later version.
         """
         if time := usable_time(entry.modified):
             self._description.begin()
@@ -239,72 +224,36 @@ class Shelf:
         :raises ConfigurationError: when a limit has no zone.
         :raises TransferError: when the archive cannot be listed.
         """
-        _aware(since, "since"), _aware(until, "until")
+        window = Span(_aware(since, "since"), _aware(until, "until"))
         spans, holes = self._coverage.read()
-        window = Span(since, until)
         left = without(window, spans)
         left += [hole.span for hole in holes if window.since <= hole.time < window.until and not self._filled(hole)]
         return without(window, without(window, left))
 
     def _filled(self, hole: Hole) -> bool:
-        return any(
-            (sight.name_digest, sight.time) == (hole.name_digest, hole.time) for sight in self._sights(OUT, hole.time)
-        )
+        sights = self._out.sights(self._out.day(hole.time))
+        return any((sight.name_digest, sight.time) == (hole.name_digest, hole.time) for sight in sights)
 
     # ------------------------------------------------------------ inside
 
-    def _write(self, record: Record, content: Path | None, size: Measure) -> Record:
-        day = self._day(record.moment)
-        name = record_name(content_name(record.name, record.sha256), record.moment, record.size, record.name)
-        record = replace(record, folder=f"{self.name}/{record.kind}/{day}", record=name)
-        folder = self.folder / record.kind / day
-        if content is not None:
-            put_file(content, folder / str(record.content), size)
-        before = read(folder / name)
-        if before is not None:
-            first = self._read(before, record.folder, name)
-            if first.content is not None or record.content is None:
-                return first
-        put(folder / name, record.to_json())
-        return record
-
     def _same_day(self, record: Record) -> Record | None:
-        day = self._day(record.moment)
-        content = content_name(record.name, record.sha256)
-        for sight in self._sights(record.kind, record.moment):
-            if (sight.content, sight.name_digest) == (content, name_digest(record.name)):
-                first = self.record_at(f"{self.name}/{record.kind}/{day}", sight.record)
+        day = self._filed.day(record.moment)
+        same = content_name(record.name, record.sha256), name_digest(record.name)
+        for sight in self._filed.sights(day):
+            if (sight.content, sight.name_digest) == same:
+                first = self.record_at(f"{self._filed.path}/{day}", sight.record)
                 return first if first.content or not record.content else replace(first, content=record.content)
         return None
 
-    def _day(self, moment: datetime) -> str:
-        return day_folder(moment.astimezone(self._description.zone).date())
 
-    def _sights(self, kind: str, time: datetime) -> Iterator[Sight]:
-        return sights_in(self.folder / kind / self._day(time))
-
-    def _days(self, kind: str, since: datetime | None, until: datetime | None) -> list[str]:
-        zone = self._description.zone
-        if since is not None and until is not None and until - since < timedelta(days=400):
-            return [day_folder(day) for day in days_between(since, until, zone)]
-        first = since and since.astimezone(zone).date()
-        last = until and until.astimezone(zone).date()
-        return [
-            day_folder(day)
-            for day, _ in days_in(self.folder / kind)
-            if (first is None or day >= first) and (last is None or day <= last)
-        ]
-
-    def _read(self, content: bytes, folder: str, record: str) -> Record:
-        try:
-            return Record.from_json(content, folder, record)
-        except ConfigurationError as error:
-            raise ConfigurationError(
-                f"Archive: {self._description.root}/{folder}/{record} is no record: {error}. See icsftps archive verify"
-            ) from error
-
-
+@overload
+def _aware(moment: datetime, what: str) -> datetime: ...
+@overload
+def _aware(moment: datetime | None, what: str) -> datetime | None: ...
 def _aware(moment: datetime | None, what: str) -> datetime | None:
-    if moment is not None and moment.utcoffset() is None:
+    if moment is None:
+        return None
+    if moment.utcoffset() is None:
         raise ConfigurationError(f"{what} is {moment.isoformat()}, without a time zone; give one")
-    return moment
+    # two moments of one zone are compared by the clock on the wall, which shows one hour a year twice
+    return datetime.fromisoformat(moment.isoformat())

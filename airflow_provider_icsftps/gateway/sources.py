@@ -9,21 +9,23 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_icsftps.exceptions import TransferError
 
 _BLOCK = 1024 * 1024
 #: What reading raises: a disk or a store that fails, a compressed file that is cut short or damaged.
 READ_ERRORS = (OSError, EOFError, zlib.error)
+_NOT_SENT = "nothing was sent"
 
 
 @contextlib.contextmanager
-def opened(source: Any) -> Iterator[Any]:
+def opened(source: Any, otherwise: str = _NOT_SENT) -> Iterator[Any]:
     """
     Open what is to be uploaded.
 
     :param source: a path (text or any path object with ``open``), bytes, or a binary file, which is left open.
+    :param otherwise: what it comes to when it cannot be opened, for the error.
     :return: a binary file.
     :raises TransferError: when it cannot be opened.
     """
@@ -36,7 +38,7 @@ def opened(source: Any) -> Iterator[Any]:
             file = (source if hasattr(source, "open") else Path(source)).open("rb")
         except OSError as error:
             raise TransferError(
-                f"File {source} cannot be opened ({error.strerror or error}); nothing was sent", local=True
+                f"File {source} cannot be opened ({error.strerror or error}); {otherwise}", local=True
             ) from error
         with file:
             yield file
@@ -63,12 +65,36 @@ def measure(source: Any) -> Measure:
     :return: its size and digest.
     :raises TransferError: when it cannot be read.
     """
-    with opened(source) as file:
-        try:
-            return measure_file(file)
-        except READ_ERRORS as error:
-            why = getattr(error, "strerror", None) or error
-            raise TransferError(f"File {source} cannot be read ({why}); nothing was sent", local=True) from error
+    with opened(source) as file, _read_of(source, _NOT_SENT):
+        return measure_file(file)
+
+
+def copy(source: Any, file: IO[bytes], *, otherwise: str) -> None:
+    """
+    Copy a source to its end.
+
+    :param source: a path or bytes; a file is read from where it stands.
+    :param file: where it is copied to.
+    :param otherwise: what it comes to when it cannot be read, for the error.
+    :raises TransferError: when it cannot be read.
+    :raises OSError: when the copy cannot be written.
+    """
+    with opened(source, otherwise) as given:
+        while True:
+            with _read_of(source, otherwise):
+                block = given.read(_BLOCK)
+            if not block:
+                return
+            file.write(block)
+
+
+@contextlib.contextmanager
+def _read_of(source: Any, otherwise: str) -> Iterator[None]:
+    try:
+        yield
+    except READ_ERRORS as error:
+        why = getattr(error, "strerror", None) or error
+        raise TransferError(f"File {source} cannot be read ({why}); {otherwise}", local=True) from error
 
 
 def measure_file(file: Any) -> Measure:

@@ -22,7 +22,7 @@ from stores import Proxy
 from airflow_provider_icsftps.gateway import Archive, OutboxEntry
 
 CONTENT = b"<svar>" + b"x" * 3000 + b"</svar>"
-WATCHED = ("_archive_store.py", "_archive_description.py", "shelf.py", "landing.py")
+WATCHED = ("_archive_store.py", "_archive_description.py", "_archive_days.py", "shelf.py", "landing.py")
 
 
 def die() -> None:

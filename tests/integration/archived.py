@@ -7,6 +7,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from airflow_provider_icsftps.gateway import (
     Archive,
     ClientCertificate,
@@ -18,6 +20,8 @@ from airflow_provider_icsftps.gateway import (
 )
 from airflow_provider_icsftps.gateway.certificates import CertificateKind
 from airflow_provider_icsftps.gateway.landing import landing
+from airflow_provider_icsftps.simulator import GatewaySimulator
+from airflow_provider_icsftps.simulator.folders import Permissions
 from airflow_provider_icsftps.simulator.pki import PublicKeyInfrastructure
 
 MOMENT = datetime(2026, 11, 25, 10, 11, 12, tzinfo=UTC)
@@ -69,3 +73,21 @@ def everything(folder: Any) -> dict[str, bytes]:
         return {}
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def remove(simulator: GatewaySimulator, name: str) -> None:
+    """Take a file out of the outbox, as another client or the gateway does."""
+    simulator._gateway.storage.outbox(simulator.default_client.username).joinpath(name).unlink()
+
+
+def commands(simulator: GatewaySimulator, verb: str) -> int:
+    """Count how often a command was sent."""
+    return sum(entry.line.startswith(f"{verb} ") for entry in simulator.transcript)
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, right: str) -> None:
+    """Take a right to the outbox's files away from every login: ``r`` to read, ``d`` to delete."""
+    usual = Permissions.has_perm
+    monkeypatch.setattr(
+        Permissions, "has_perm", lambda self, user, perm, path=None: perm != right and usual(self, user, perm, path)
+    )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from archived import status
+from archived import commands, forbid, remove
 
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     GatewayUnavailableError,
-    ReadOnlyGatewayError,
+    LoginRefusedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, fetch_one, reconcile
+from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, Span, fetch_one, reconcile
 from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -61,10 +62,6 @@ def meddling(simulator, meddle):
     client.meddle = meddle
     with client:
         yield client
-
-
-def remove(simulator, name):
-    simulator._gateway.storage.outbox(simulator.default_client.username).joinpath(name).unlink()
 
 
 class TestARun:
@@ -117,6 +114,21 @@ class TestARun:
         with GatewayClient(simulator.settings()) as gateway:
             assert reconcile(gateway, archive).fetched == ["svar.xml"]
             assert reconcile(gateway, archive).fetched == []
+
+    def test_a_chosen_file_alone_is_fetched_and_shows_nothing_about_the_rest(self, simulator, gateway, archive, shelf):
+        for name in ("svar.xml", "other.xml"):
+            simulator.put_in_outbox(name, b"<svar/>", modified=OLD)
+        summary = reconcile(gateway, archive, chosen=frozenset({"svar.xml"}).__contains__)
+        assert (summary.listed, summary.fetched, summary.covered) == (1, ["svar.xml"], None)
+        assert shelf.gaps(OLD - HOUR, OLD + HOUR) == [Span(OLD - HOUR, OLD + HOUR)]
+
+    def test_the_summary_says_where_each_file_lies_and_is_a_machines_to_read(self, simulator, gateway, archive):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        for summary in (reconcile(gateway, archive), reconcile(gateway, archive)):
+            (kept,) = summary.kept
+            assert archive.path(kept).read_bytes() == b"<svar/>"
+            told = json.loads(json.dumps(summary.to_data()))
+            assert (told["listed"], "kept" in told) == (1, False)
 
     def test_it_tells_how_far_it_is(self, simulator, gateway, archive):
         for n in range(3):
@@ -249,12 +261,91 @@ class TestWhatHappensMeanwhile:
         simulator.faults.clear()
         assert reconcile(gateway, archive).fetched == [f"svar{n}.xml" for n in range(1, 6)]
 
+    def test_a_login_that_is_refused_stops_the_run_after_one_attempt(self, simulator, gateway, archive):
+        for n in range(3):
+            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD)
+
+        def each(work, entries):
+            gateway.close()
+            simulator.faults.refuse_login(times=None)
+            for entry in entries:
+                yield work(gateway, entry)
+
+        before = commands(simulator, "PASS")
+        with pytest.raises(LoginRefusedError):
+            reconcile(gateway, archive, each=each)
+        assert commands(simulator, "PASS") == before + 1
+
+    def test_a_file_that_is_there_and_may_not_be_read_is_not_told_as_gone(self, simulator, archive, monkeypatch):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        forbid(monkeypatch, "r")
+        with GatewayClient(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive)
+        assert (summary.gone, summary.fetched) == ([], [])
+        assert "550" in summary.postponed["svar.xml"]
+
+    def test_a_file_that_changes_each_time_is_left_for_the_next_run(self, simulator, archive):
+        sizes = iter(range(10, 100))
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+
+        class Changing(GatewayClient):
+            """Before each download the file is another one."""
+
+            def download(self, name, target, *, size=None):
+                simulator.put_in_outbox(name, b"x" * next(sizes), modified=OLD)
+                return super().download(name, target, size=size)
+
+        with Changing(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive)
+            assert "changed each time that it was fetched" in summary.postponed["svar.xml"]
+            assert names(archive.shelf(gateway.settings)) == []
+        assert next(sizes) == 13  # three attempts
+
+    def test_an_archive_that_breaks_while_a_file_comes_stops_the_run(self, simulator, archive):
+        def breaks():
+            incoming = archive.root / "incoming"
+            incoming.rmdir()
+            incoming.write_bytes(b"a file")
+
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        with (
+            meddling(simulator, {"svar.xml": breaks}) as gateway,
+            pytest.raises(TransferError, match=r"incoming/.+cannot write it .+; nothing was kept") as caught,
+        ):
+            reconcile(gateway, archive)
+        assert caught.value.local
+        assert commands(simulator, "SIZE") == 0  # the gateway is not asked about a fault of this machine
+
     def test_an_archive_that_cannot_be_written_stops_the_run(self, simulator, gateway, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
         archive.root.mkdir()
         (archive.root / "incoming").write_bytes(b"a file")
         with pytest.raises(TransferError, match=r"Archive: .+incoming cannot be written"):
             reconcile(gateway, archive)
+
+
+class TestWhatARunHasShown:
+    def test_a_file_left_behind_whose_time_nobody_tells_may_belong_anywhere(self, simulator, archive, monkeypatch):
+        usual = GatewayClient.list_outbox
+        monkeypatch.setattr(GatewayClient, "list_outbox", lambda client, **_: usual(client, times=False))
+        simulator.faults.no_mlsd()
+        simulator.put_in_outbox("svar.xml", b"x" * 5000, modified=OLD)
+        with GatewayClient(simulator.settings()) as gateway:
+            simulator.faults.drop_after_bytes(1000, times=3)
+            assert reconcile(gateway, archive).covered is None
+            assert reconcile(gateway, archive).covered is not None
+
+    @pytest.mark.parametrize(
+        "window",
+        [
+            Span(NOW - timedelta(days=60), NOW - timedelta(days=50)),
+            Span(OLD + timedelta(milliseconds=100), OLD + timedelta(milliseconds=900)),
+        ],
+        ids=["longer ago than the outbox keeps", "less than a second"],
+    )
+    def test_nothing_is_told_where_nothing_is_shown(self, window, gateway, archive, shelf):
+        assert reconcile(gateway, archive, window=window).covered is None
+        assert shelf.gaps(window.since, window.until) == [window]
 
 
 class TestOneFile:
@@ -268,69 +359,3 @@ class TestOneFile:
         record = fetch_one(gateway, OutboxEntry("svar.xml"), archive)
         assert (record.size, record.sha256) == (7, sha256(b"<svar/>").hexdigest())
         assert record.time_source == "fetched"
-
-
-class TestDeleting:
-    def test_only_what_was_read_back_settled_and_unchanged_is_deleted(self, simulator, gateway, archive, shelf):
-        for n in range(4):
-            simulator.put_in_outbox(f"svar{n}.xml", b"<svar/>", modified=OLD + n * HOUR)
-        reconcile(gateway, archive)
-        simulator.put_in_outbox("new.xml", b"<new/>", modified=OLD)
-        simulator.put_in_outbox("young.xml", b"<young/>")
-        (damaged,) = [record for record in shelf.records() if record.name == "svar1.xml"]
-        archive.path(damaged).write_bytes(b"<sv@r/>")
-        summary = reconcile(gateway, archive, delete=True)
-        assert sorted(summary.deleted) == ["new.xml", "svar0.xml", "svar2.xml", "svar3.xml"]
-        assert set(summary.not_deleted) == {"svar1.xml", "young.xml"}
-        assert "other content" in summary.not_deleted["svar1.xml"]
-        assert simulator.outbox() == ["svar1.xml", "young.xml"]
-
-    def test_a_file_that_changed_since_it_was_listed_is_not_deleted(self, simulator, archive):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-
-        class Late(GatewayClient):
-            listings = 0
-
-            def list_outbox(self, *, times=True):
-                self.listings += 1
-                if self.listings == 2:
-                    simulator.put_in_outbox("svar.xml", b"<sv4r/>", modified=OLD + HOUR)
-                return super().list_outbox(times=times)
-
-        with Late(simulator.settings()) as gateway:
-            summary = reconcile(gateway, archive, delete=True)
-        assert (summary.deleted, summary.not_deleted) == ([], {"svar.xml": "it has changed since it was listed"})
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_file_of_which_no_time_is_told_is_not_deleted(self, simulator, gateway, archive, monkeypatch):
-        simulator.put_in_outbox("svar.xml", b"<one/>", modified=OLD)
-        usual = GatewayClient.list_outbox
-        monkeypatch.setattr(GatewayClient, "list_outbox", lambda client, **_: usual(client, times=False))
-        simulator.faults.no_mlsd()
-        with GatewayClient(simulator.settings()) as other:
-            assert reconcile(other, archive).fetched == ["svar.xml"]
-            simulator.put_in_outbox("svar.xml", b"<two/>", modified=OLD + HOUR)
-            summary = reconcile(other, archive, delete=True)
-        assert "may be another file than the one that is kept" in summary.not_deleted["svar.xml"]
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_record_that_is_damaged_deletes_nothing(self, simulator, gateway, archive, shelf):
-        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
-        reconcile(gateway, archive)
-        (record,) = shelf.records()
-        (archive.root / record.folder / record.record).write_bytes(b"torn")
-        assert "is no record" in reconcile(gateway, archive, delete=True).not_deleted["svar.xml"]
-        assert simulator.outbox() == ["svar.xml"]
-
-    def test_a_gateway_that_only_gives_out_files_is_told_before_anything(self, simulator, archive):
-        with (
-            GatewayClient(simulator.settings(read_only=True)) as gateway,
-            pytest.raises(ReadOnlyGatewayError, match="read-only"),
-        ):
-            reconcile(gateway, archive, delete=True)
-        assert simulator.connections.data == 0
-
-    def test_nothing_is_deleted_unless_it_is_asked_for(self, simulator, gateway, archive):
-        simulator.put_in_outbox("status_Manifest_a.xml_1.xml", status(1), modified=OLD)
-        assert reconcile(gateway, archive).deleted == []
-        assert len(simulator.outbox()) == 1

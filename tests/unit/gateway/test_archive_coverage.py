@@ -98,6 +98,16 @@ def test_a_hole_is_told_and_files_of_others_are_not_read(tmp_path):
     assert json.loads(written.read_bytes())["name"] == "svar \udce6.xml"
 
 
+def test_a_span_that_cannot_be_removed_does_no_harm(tmp_path, caplog):
+    coverage = Coverage(tmp_path)
+    (tmp_path / "20261101T000000Z_20261101T000010Z.json").mkdir()
+    with caplog.at_level("INFO"):
+        assert coverage.add(span(5, 20), {}) == span(5, 20)
+    assert "lies inside another one stays" in caplog.text
+    found, _ = coverage.read()
+    assert union(found) == [span(0, 20)]
+
+
 def test_months_of_daily_runs_is_one_file(tmp_path):
     coverage = Coverage(tmp_path)
     for day in range(100):

@@ -76,6 +76,18 @@ def test_nothing_is_left_when_the_block_fails(folder, error):
     assert content_of(folder) == {}
 
 
+def test_what_went_wrong_first_is_told_also_when_what_is_left_cannot_be_removed(folder):
+    def break_the_folder() -> None:
+        with landing(folder / "new" / "a") as file:
+            file.write(b"half")
+            (folder / "new").rename(folder / "old")
+            (folder / "new").write_bytes(b"a file")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_the_folder()
+
+
 def test_an_old_file_is_kept_when_the_block_fails(folder):
     (folder / "a").write_bytes(b"old")
     fail(folder / "a", ZeroDivisionError())
