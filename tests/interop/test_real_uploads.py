@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 from observations import connections, last_transfer
 from running_server import PASSWORD
+from throwaway_pki import PASSPHRASE
 
 from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
     TransferError,
 )
 from airflow_provider_icsftps.gateway.submission import Transfer
-
-from throwaway_pki import PASSPHRASE  # isort: skip  # running_server says where it is
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, 2_000_000])

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from airflow_parts import Airflow
 from browser import Browser, browser, missing
+from needed import need
 from pictures import KEPT, LIMIT, ROOT, digest, keep_or_compare, known
 from rich.console import Console
 from rich.text import Text
@@ -56,10 +57,7 @@ def gateway() -> Iterator[GatewaySimulator]:
 
 @pytest.fixture
 def chromium(tmp_path) -> Iterator[Browser]:
-    if reason := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(missing())
     with browser(tmp_path / "profile") as running:
         yield running
 

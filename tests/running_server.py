@@ -9,16 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
 from processes import end, free_port
-
-sys.path.append(str(Path(__file__).parents[1] / "hostile"))  # the certificates are the same as there
-
 from throwaway_pki import ThrowawayPki
 
 PASSWORD = "kodeord-7391"
