@@ -125,11 +125,16 @@ class RealServer:
             end(self._process, 2)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server, and give it a moment to heed it."""
+    def send_signal(self, number: signal.Signals, answer: str) -> None:
+        """Send a signal to the server, and wait until it says that it has heeded it."""
         assert self._process is not None
+        output = self.folder / "output"
+        known = output.read_text(errors="replace").count(answer)
         self._process.send_signal(number)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 5
+        while output.read_text(errors="replace").count(answer) == known:
+            assert time.monotonic() < deadline, f"{self.name} did not heed {number.name}"
+            time.sleep(0.005)
 
     def _wait_for_greeting(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 10

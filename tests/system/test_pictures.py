@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,13 +44,12 @@ pytestmark = pytest.mark.timeout(500)
 @pytest.fixture
 def gateway() -> Iterator[GatewaySimulator]:
     """An embedded gateway, on the real one's ports where they are free."""
-    port = 6381
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        running = GatewaySimulator(services=["Manifest"], port=6381, data_ports=(36000, 36099)).start()
     except OSError:
-        port = 0
-    with GatewaySimulator(services=["Manifest"], port=port, data_ports=(36000, 36099)) as running:
-        yield running
+        running = GatewaySimulator(services=["Manifest"]).start()
+    yield running
+    running.stop()
     running.check()
 
 
