@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from moments import within
 from processes import end, free_port
 from throwaway_pki import ThrowawayPki
 
@@ -131,10 +132,8 @@ class RealServer:
         output = self.folder / "output"
         known = output.read_text(errors="replace").count(answer)
         self._process.send_signal(number)
-        deadline = time.monotonic() + 5
-        while output.read_text(errors="replace").count(answer) == known:
-            assert time.monotonic() < deadline, f"{self.name} did not heed {number.name}"
-            time.sleep(0.005)
+        heeded = within(5, lambda: output.read_text(errors="replace").count(answer) > known)
+        assert heeded, f"{self.name} did not heed {number.name}"
 
     def _wait_for_greeting(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 10

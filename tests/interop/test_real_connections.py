@@ -119,7 +119,7 @@ def test_a_tls_session_that_is_about_to_be_forgotten_is_replaced_before_an_uploa
 
 
 def test_a_server_that_wants_to_renegotiate_is_told_no_and_serves_all_the_same(pki, client):
-    """proftpd asks at every megabyte here; on the control connection it asks for none while a session idles."""
+    """proftpd asks at every megabyte here."""
     need(Proftpd.missing())
     with Proftpd(pki, directives="TLSRenegotiate data 1024 required off timeout 3") as server:
         gateway = client(server)

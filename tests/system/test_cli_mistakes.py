@@ -6,17 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 
 import psutil
 import pytest
+from moments import within
+from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.simulator import GatewaySimulator
-
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 @pytest.fixture
@@ -26,14 +24,6 @@ def place(simulator, tmp_path, monkeypatch):
     simulator.write_credentials(tmp_path)
     (tmp_path / "a.xml").write_text("<a/>")
     return tmp_path
-
-
-def within(seconds, happened):
-    """Say whether something happens in time."""
-    ends = time.monotonic() + seconds
-    while not (has := happened()) and time.monotonic() < ends:
-        time.sleep(0.01)
-    return has
 
 
 def is_sending(simulator):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +18,13 @@ from airflow_parts import Airflow
 from browser import Browser, browser, missing
 from needed import need
 from pictures import KEPT, LIMIT, ROOT, digest, keep_or_compare, known
+from processes import ICSFTPS
 from rich.console import Console
 from rich.text import Text
 
 from airflow_provider_icsftps.get_provider_info import get_provider_info
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 IDENTIFIER = "11111111-2222-4333-8444-555555555555"
 WRONG = "the-portals-own-password"
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from airflow_api import Api, until
-from processes import free_port
+from processes import ICSFTPS, free_port
 
 from airflow_provider_icsftps.cli import playground
-
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 @pytest.fixture
