@@ -59,7 +59,7 @@ def test_a_value_that_means_nothing_is_refused(given):
     "ask",
     [
         lambda sim: sim.close_window("closed"),
-        lambda sim: sim.faults.drop_after_bytes(5, "uplaod"),
+        lambda sim: sim.faults.drop_after_bytes(5, "up"),
         lambda sim: sim.faults.set("drop_after_bytes", count=5, transfer="listing"),
     ],
 )
