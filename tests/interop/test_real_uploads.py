@@ -130,7 +130,8 @@ def test_an_upload_whose_process_is_killed_is_not_taken_for_whole(server, pki, t
         process.kill()
         process.wait(5)
         assert said == b"in the middle\n"
-        assert last_transfer(server, known) == ("c" if server.gullible else "i")
+        # a gullible one calls it whole unless it sees the end of the control connection first
+        assert last_transfer(server, known) in ({"c", "i"} if server.gullible else {"i"})
 
 
 class Zeros:
