@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
-sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("tests", "tests/interop", "tests/hostile")]
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the servers and their certificates are those of the tests
 
 from real_servers import PASSWORD, Proftpd, RealServer, Vsftpd
 from throwaway_pki import PASSPHRASE, ThrowawayPki

@@ -18,7 +18,7 @@ from airflow_provider_icsftps.simulator import GatewaySimulator
 from airflow_provider_icsftps.simulator.clients import airflow_connection, write_credentials
 from airflow_provider_icsftps.simulator.issued import IssuedCertificate
 
-sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("tests", "tests/interop", "tests/hostile")]
+sys.path.append(str(Path(__file__).parents[1] / "tests"))  # the servers and their certificates are those of the tests
 
 from real_servers import PASSWORD, Proftpd, RealServer, Vsftpd
 from throwaway_pki import PASSPHRASE, ThrowawayPki

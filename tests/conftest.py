@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from throwaway_pki import ThrowawayPki
 
 from airflow_provider_icsftps.gateway import GatewayClient
 from airflow_provider_icsftps.simulator import GatewaySimulator
@@ -18,6 +19,18 @@ pytest_plugins = ["airflow_provider_icsftps.testing.pytest_plugin", "pytester"]
 def identities(icsftps_identities: Path) -> Path:
     """A simulator's directory with its certificates and passwords, for all tests alike."""
     return icsftps_identities
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
+    """The authority of this run, for servers that are not the embedded gateway."""
+    return ThrowawayPki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="session")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
+    """An authority that nobody trusts."""
+    return ThrowawayPki(tmp_path_factory.mktemp("strangers"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Processes that tests start: free ports for them, everything below them, and their end."""
+"""Processes that tests start: our own command, free ports for them, everything below them, and their end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+#: The command `icsftps`, wherever this environment is.
+ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +16,8 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 _KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]  # of Keep a Changelog
+_LONGEST = {"airflow_provider_icsftps": 300, "benchmarks": 500, "example_dags": 500, "tests": 500}  # lines, and no more
+_MANY = {"__init__.py", "conftest.py"}
 
 
 def _recipe(verb: str) -> list[str]:
@@ -60,8 +63,15 @@ def test_the_changelog_has_the_form_that_it_names():
         assert len(re.findall(r"^- ", version, re.M)) >= len(kinds)
 
 
-def test_no_file_has_grown_beyond_what_one_can_read():
-    """300 lines are a question, 500 a defect."""
-    for folder in ("airflow_provider_icsftps", "benchmarks", "example_dags"):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert len(path.read_text().splitlines()) < 500, path
+@pytest.mark.parametrize(("folder", "lines"), [*_LONGEST.items()])
+def test_no_file_has_grown_beyond_what_one_can_read(folder, lines):
+    """In the package a file is one thing; elsewhere 300 lines are a question, 500 a defect."""
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert len(lengths) > 3
+    assert {path: length for path, length in lengths.items() if length >= lines} == {}
+
+
+def test_no_two_test_modules_have_one_name():
+    """Their folders are no packages: of two with one name, pytest and ``import`` would take the first for both."""
+    names = collections.Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in _MANY)
+    assert [name for name, count in names.items() if count > 1] == []

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from airflow_provider_icsftps.cli.connecting import Passphrase, asked
+from airflow_provider_icsftps.cli.connecting import Passphrase, asked, read_file
 from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationError
 from airflow_provider_icsftps.gateway import ClientCertificate
 from airflow_provider_icsftps.gateway.renewal import certificate_facts, public_pem
@@ -26,11 +26,7 @@ def certificate(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
     """Show what a client certificate says: company, username, validity, environment, and what to register."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"Certificate file {file} cannot be read: {error.strerror}") from error
-    found = _read(data, passphrase)
+    found = _read(read_file(file), passphrase)
     if public is not None:
         _write(public, public_pem(found))
     facts = certificate_facts(found)
@@ -42,14 +38,13 @@ def certificate(
     table.add_column(overflow="fold")  # a fingerprint that is cut is none
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), Text("-" if value is None else str(value)))
-    console = Console()
-    console.print(table)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(table, soft_wrap=False)
     console.print(
         f"\nRegister at the certificate portal: the certificate with this fingerprint"
         f"{f', for CVR {found.cvr}' if found.cvr else ''}. The gateway's username is then "
         f"{found.username or 'the one that you are given'}, its password is assigned by the portal."
-        + ("" if public is None else f" The public part is in {public}."),
-        highlight=False,
+        + ("" if public is None else f" The public part is in {public}.")
     )
 
 

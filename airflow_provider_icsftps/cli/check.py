@@ -53,6 +53,9 @@ def check(
     """Walk to the gateway step by step; at the first fault say what it is and who can mend it. Logs in once."""
     if bool(conn_id) + (connection is not None) + (p12 is not None) != 1:
         raise typer.BadParameter("Give one of --conn-id, --connection and --p12")
+    alone = {"--environment": environment, "--host": host, "--port": port, "--username": username, "--ca": ca}
+    if p12 is None and (astray := [option for option, value in alone.items() if value]):
+        raise typer.BadParameter(f"{', '.join(astray)}: only with --p12; a connection says this itself")
     values: dict[str, Any] = {}
     if p12 is not None:
         values = connection_values(p12, passphrase, password, environment, host, port, username, ca)

@@ -77,7 +77,7 @@ def settings_from_file(path: Path) -> GatewaySettings:
     :param path: a file with one connection, or with an object of one, as ``airflow connections import`` takes it.
     :raises ConfigurationError: when it cannot be read, or something in it is wrong.
     """
-    data = _read(path)
+    data = read_file(path)
     try:
         values = json.loads(data)
     except ValueError as error:
@@ -147,7 +147,7 @@ def connection_values(
     :param ca: PEM file of a private CA.
     :raises ConfigurationError: when a file cannot be read, or a secret is missing and nobody is there to be asked.
     """
-    data = _read(p12)
+    data = read_file(p12)
     is_pem = b"-----BEGIN" in data
     extra = {"environment": environment or "custom"}
     extra["private_key_pem" if is_pem else "private_key_p12"] = (
@@ -158,7 +158,7 @@ def connection_values(
     if passphrase:
         extra["private_key_passphrase"] = passphrase
     if ca is not None:
-        extra["ca_pem"] = _read(ca).decode("utf-8", "replace")
+        extra["ca_pem"] = read_file(ca).decode("utf-8", "replace")
     if password is None:
         password = asked("Password of the gateway, from the certificate portal", "ICSFTPS_PASSWORD")
     standard = {"host": host, "port": port, "login": username}
@@ -186,7 +186,13 @@ def asked(what: str, variable: str, default: str | None = None) -> str:
     return said
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """
+    Read a file that a command was given.
+
+    :param path: the file.
+    :raises ConfigurationError: when it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_icsftps.cli.airflow_home import environment, example_dags
 from airflow_provider_icsftps.cli.simulate import new_simulator, started
@@ -33,7 +34,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
     """File three sample manifests by real Airflow, wait, fetch the responses, and show what became of each."""
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
     begun = time.monotonic()
     responses = directory.resolve() / "responses"
     responses.mkdir(parents=True, exist_ok=True)
@@ -46,22 +47,20 @@ def demo(
             message="The declaration has no trailer.",
             resolution="Add the trailer and send the file again.",
         )
-        console.print(f"Embedded gateway on {simulator.host}:{simulator.port}; DAG {DAG_ID}", highlight=False)
+        console.print(f"Embedded gateway on {simulator.host}:{simulator.port}; DAG {DAG_ID}")
         result = _run_dag(simulator, Path(home), log, {"target": str(responses)}, console)
         journeys = _journeys(simulator, result)
     if as_json:
         typer.echo(json.dumps(journeys, indent=2))
     else:
-        console.print(_table(journeys))
+        console.print(_table(journeys), soft_wrap=False)
         console.print(
             f"{time.monotonic() - begun:.0f} s. Responses are in {responses}, Airflow's log is {log}.\n"
-            f"Read {example_dags() / 'manifest_submission.py'}, then docs/connection.md for your own certificate.",
-            highlight=False,
-            soft_wrap=True,
+            f"Read {example_dags() / 'manifest_submission.py'}, then docs/connection.md for your own certificate."
         )
     outcomes = sorted(journey["outcome"] for journey in journeys)
     if outcomes != ["answered", "answered", "rejected"]:
-        console.print(f"[red]Expected two answers and one rejection, got {outcomes}; see {log}")
+        console.print(f"Expected two answers and one rejection, got {outcomes}; see {log}", style="red")
         raise typer.Exit(1)
 
 
@@ -88,8 +87,8 @@ def _run_dag(
             process.kill()  # also when this process is told to stop
         _tell(simulator, seen, console)
     if not result.exists():
-        console.print(f"[red]Airflow ended with {process.returncode} and no result; the end of {log}:")
-        console.print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:]), markup=False)
+        console.print(f"Airflow ended with {process.returncode} and no result; the end of {log}:", style="red")
+        console.print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:]))
         raise typer.Exit(1)
     done: dict[str, Any] = json.loads(result.read_text())
     return done
@@ -101,7 +100,7 @@ def _tell(simulator: GatewaySimulator, seen: set[str], console: Console) -> None
     for event in events:
         if event not in seen:
             seen.add(event)
-            console.print(f"  {time.strftime('%H:%M:%S')}  {event}", highlight=False, soft_wrap=True)
+            console.print(f"  {time.strftime('%H:%M:%S')}  {event}")
 
 
 def _journeys(simulator: GatewaySimulator, result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,7 +142,7 @@ def _table(journeys: list[dict[str, Any]]) -> Table:
         times = [f"{key} {journey[key]}" for key in ("delivered", "accepted", "answered", "rejected") if journey[key]]
         saved = "\n".join(Path(path).name for path in journey["saved"])
         table.add_row(
-            f"[bold]{journey['file']}[/bold]\n{journey['name']}",
+            Text.assemble((journey["file"], "bold"), "\n", journey["name"]),
             "\n".join(times),
             journey["reason"] if rejected else saved or "-",
             style="red" if rejected else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -31,7 +33,7 @@ def playground(
     seconds: Annotated[float, typer.Option(min=0, help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
 ) -> None:
     """Run Airflow with its UI on loopback, with the connection and the example DAGs, and an embedded gateway."""
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     home = directory.resolve()
     home.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()
@@ -66,7 +68,7 @@ def playground(
         finally:
             _end(process)
     if process.returncode not in {0, -signal.SIGINT} and not stop.is_set() and not seconds:
-        console.print(f"[red]Airflow ended with {process.returncode}; see {home / 'airflow.log'}")
+        console.print(f"Airflow ended with {process.returncode}; see {home / 'airflow.log'}", style="red")
         raise typer.Exit(1)
 
 
@@ -81,7 +83,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_SECONDS_TO_STOP)
     except subprocess.TimeoutExpired:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
         process.wait()
 
 

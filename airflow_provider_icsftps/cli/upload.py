@@ -25,14 +25,16 @@ def upload(
     resubmission: Annotated[int, typer.Option(min=0, help="A higher number files the same content again.")] = 0,
     own_name: Annotated[
         bool, typer.Option("--own-name", help="Keep the file's name; it must never have been used.")
-    ] = (False),
+    ] = False,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="File empty files, too.")] = False,
     outage_timeout: Annotated[float, typer.Option(min=0, help="Seconds to try again while the gateway is away.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="For a machine, and for icsftps status, to read.")] = False,
 ) -> None:
     """File files, each once: the same command again finds what is filed, and sends only the rest."""
-    if own_name and resubmission:
-        raise typer.BadParameter("--resubmission has no effect with --own-name; give the file another name")
+    if own_name and (resubmission or run_id):
+        raise typer.BadParameter(
+            "--resubmission and --run-id have no effect with --own-name; give the file another name"
+        )
     filings = [
         Filing(
             source=file,

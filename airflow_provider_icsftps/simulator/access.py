@@ -71,7 +71,7 @@ class Access(abc.ABC):
         :param identifier: UUID (OCES3), UID, RID or FID (OCES2), otherwise the common name; by default a new one.
         :param company: the organisation's name.
         :param password: the gateway's password; by default a random one.
-        :param services: its service folders; by default all.
+        :param services: its service folders; by default all, none for an empty list.
         :param validity: ``now`` (three years), ``expired``, ``not_yet``, or the time from now to its end.
         :param with_chain: put the issuing CA into the PKCS#12 file, as real ones have it.
         :param key_bits: size of the RSA key; real OCES3 keys have 3072.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from airflow_provider_icsftps.exceptions import InvalidNameError
+from airflow_provider_icsftps.gateway.names import DEFAULT_OUTBOX, check_service
 
 
 @dataclass
@@ -23,6 +27,22 @@ class Account:
     services: tuple[str, ...]
     failures: int = 0
     locked: bool = False
+
+
+def service_folders(services: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the names of service folders if all can be some.
+
+    :param services: the names.
+    :raises TypeError: for one text: each of its letters would be a folder.
+    :raises InvalidNameError: for a name that is none, or the outbox's.
+    """
+    if isinstance(services, str):
+        raise TypeError(f"Service folders are given as a list, such as [{services!r}], and not as one text")
+    for service in services:
+        if check_service(service) == DEFAULT_OUTBOX.strip("/"):
+            raise InvalidNameError(f"Service {service!r} would be the outbox; give it another name")
+    return tuple(dict.fromkeys(services))
 
 
 class Accounts:

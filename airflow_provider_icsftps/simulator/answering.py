@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import Counter
 from dataclasses import replace
@@ -76,8 +77,9 @@ class Answering:
         if self._swept is None or now - self._swept >= _SWEEP_INTERVAL:
             self._swept = now
             for path in self._storage.outbox_files():
-                if path.stat().st_mtime < (now - _KEPT_IN_OUTBOX).timestamp():
-                    path.unlink()
+                with contextlib.suppress(FileNotFoundError):  # a client may delete it at this moment
+                    if path.stat().st_mtime < (now - _KEPT_IN_OUTBOX).timestamp():
+                        path.unlink()
 
     def skip_wait(self, username: str) -> None:
         """

@@ -1,5 +1,5 @@
 """
-The customs systems behind the gateway, as a pure rule: (filing, rule, time) -> files due in the outbox.
+The customs systems behind the gateway, as a pure rule: (filing, rule) -> answers, and when each is due.
 
 Known: the digits, the names and the fields of status files, and that a reused name is turned down by a digit-0 file
 after the upload. Guessed: the texts beside "File delivered to requested Backend System". Invented: the response file,
@@ -28,6 +28,17 @@ _TEXTS = {
     StatusCode.ACCEPTED: "File accepted by Backend System",
     StatusCode.RESPONSE: "File exposed to client",
 }
+
+
+def check_digits(delays: Mapping[int, float | None]) -> None:
+    """
+    Refuse delays of status files that there are not.
+
+    :param delays: seconds to each digit.
+    :raises ValueError: for a digit that is none.
+    """
+    if unknown := [digit for digit in delays if digit not in DEFAULT_DELAYS]:
+        raise ValueError(f"Status files have digits 0 to 3, not {', '.join(map(repr, unknown))}")
 
 
 @dataclass(frozen=True)
@@ -245,17 +256,6 @@ def files_of(filing: Filing, answer: Answer) -> list[OutgoingFile]:
             )
         ]
     return [_status(filing, answer)]
-
-
-def due_files(filing: Filing, rule: Rule, now: datetime) -> list[OutgoingFile]:
-    """
-    Tell which files have come for an upload.
-
-    :param filing: the upload.
-    :param rule: how the customs systems behave.
-    :param now: the moment that is asked about.
-    """
-    return [file for answer in sorted(answers(filing, rule)) if answer.due <= now for file in files_of(filing, answer)]
 
 
 def _status(filing: Filing, answer: Answer, repeat: int = 1, **values: Any) -> OutgoingFile:

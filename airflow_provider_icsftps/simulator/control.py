@@ -7,14 +7,12 @@ import os
 import socket
 import ssl
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from OpenSSL import SSL
 
 from airflow_provider_icsftps.simulator._pyftpdlib import TLS_FTPHandler
 from airflow_provider_icsftps.simulator.folders import GatewayFolders
-from airflow_provider_icsftps.simulator.policy import RefusedError
 from airflow_provider_icsftps.simulator.transfers import LISTINGS, TransferringConnection
 
 if TYPE_CHECKING:
@@ -251,53 +249,3 @@ class ControlConnection(TransferringConnection):
         self.respond(f"530 {refusal}")
         if self.attempted_logins >= self.max_login_attempts:
             self.close_when_done()
-
-    def ftp_PASV(self, line: str) -> None:  # noqa: N802
-        """
-        Open a port for the data connection.
-
-        :param line: nothing.
-        """
-        if self.socket.family == socket.AF_INET6:
-            self.respond("522 Network protocol not supported, use EPSV.")
-            return
-        wrong = self.gateway.faults.take("wrong_pasv_address") is not None
-        self.masquerade_address = "10.255.255.1" if wrong else None
-        super().ftp_PASV(line)
-
-    def ftp_STOR(self, file: str, mode: str = "w") -> None:  # noqa: N802
-        """
-        Begin an upload.
-
-        :param file: the real path.
-        :param mode: pyftpdlib's; not used.
-        """
-        if self._restart_position:
-            self._restart_position = 0
-            self.respond("551 Uploads cannot be continued; send the whole file.")
-            return
-        path = Path(file)
-        try:
-            incoming = self.gateway.begin_upload(self.username, path.parent.name, path.name)
-        except RefusedError as refused:
-            self.respond(str(refused))
-            return
-        self._in_dtp_queue = (incoming, "STOR")
-        self.respond("150 File status okay. About to open data connection.")
-        if self.gateway.faults.take("drop_control_after_stor") is not None:
-            self.abandon()
-        else:
-            self._open_data_connection()
-
-    def ftp_ABOR(self, line: str) -> None:  # noqa: N802
-        """
-        Cut the transfer that is in progress.
-
-        :param line: nothing.
-        """
-        if self._transferring:
-            self.give_up_transfer("426 Transfer aborted.")
-            self.respond("226 ABOR command successful.")
-        else:
-            self._shutdown_connecting_dtp()
-            self.respond("225 No transfer to abort.")

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from airflow_provider_icsftps.simulator.policy import check_choice
+
 Transfer = Literal["download", "upload"]
 
 
@@ -22,7 +24,8 @@ class Fault:
     """
     One fault that is switched on.
 
-    :param name: the name of the method that switched it on.
+    :param name: the name of the method that switched it on; ``drop_download`` or ``drop_upload`` of
+        :meth:`Faults.drop_after_bytes`, which can cut both.
     :param times: how often it still happens; ``None`` for always.
     :param values: what it was given.
     :param skip: how often it is still passed over first.
@@ -107,7 +110,9 @@ class Faults:
         :param reply: what is said on the control connection; ``226 …`` after a cut download is the meanest case.
         :param reset: cut by TCP reset instead of FIN.
         :param times: how often.
+        :raises ValueError: for a way that is none.
         """
+        check_choice("transfer", transfer, Transfer)
         self._switch_on(f"drop_{transfer}", times, count=count, reply=reply, reset=reset)
 
     def no_close_notify(self, times: int | None = None) -> None:

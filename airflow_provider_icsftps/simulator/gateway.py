@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.simulator import journal
-from airflow_provider_icsftps.simulator.accounts import Account, Accounts
+from airflow_provider_icsftps.simulator.accounts import Account, Accounts, service_folders
 from airflow_provider_icsftps.simulator.answering import Answering
 from airflow_provider_icsftps.simulator.backoffice import Filing, Rule
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
@@ -148,11 +149,12 @@ class Gateway:
         :param password: its password.
         :param services: its service folders; ``None`` for all, also those that a later start adds.
         """
+        given = None if services is None else service_folders(services)
         with self.lock:
-            account = Account(check_server_name(username), password, tuple(services or self.policy.services))
+            account = Account(check_server_name(username), password, self.policy.services if given is None else given)
             self.accounts.add(account)
             self.storage.make_home(username, account.services)
-            self.storage.append("account", username=username, password=password, services=services and list(services))
+            self.storage.append("account", username=username, password=password, services=given)
             return account
 
     def register(self, fingerprint: str, username: str) -> None:
@@ -197,7 +199,19 @@ class Gateway:
         """
         with self.lock:
             self.pump()
-            return sorted(path.name for path in self.storage.outbox(username).iterdir())
+            return sorted(path.name for path in self.outbox_folder(username).iterdir())
+
+    def outbox_folder(self, username: str) -> Path:
+        """
+        Return an outbox that is there.
+
+        :param username: whose.
+        :raises ValueError: when nobody is called so.
+        """
+        with self.lock:
+            if username not in self.accounts:
+                raise ValueError(f"Nobody is called {username!r} here; known are {', '.join(self.accounts.usernames)}")
+            return self.storage.outbox(username)
 
     # --- what survives a restart
 
@@ -221,7 +235,7 @@ class Gateway:
             self.storage.make_home(username, self.accounts[username].services)
 
     def _restore_account(self, data: dict[str, Any]) -> None:
-        services = tuple(data["services"] or self.policy.services)
+        services = self.policy.services if data["services"] is None else tuple(data["services"])
         self.accounts.add(Account(data["username"], data["password"], services))
 
     def _restore_upload(self, data: dict[str, Any]) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from airflow_provider_icsftps.gateway.names import check_server_name
-from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rejection
+from airflow_provider_icsftps.simulator.backoffice import Rejection, check_digits
 from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.instructions import Delays, Judgement, Responses
 from airflow_provider_icsftps.simulator.issued import IssuedCertificate
-from airflow_provider_icsftps.simulator.policy import Window
+from airflow_provider_icsftps.simulator.policy import Window, check_choice
 
 
 class Operation(abc.ABC):
@@ -97,8 +97,7 @@ class Operation(abc.ABC):
         :param pattern: shell pattern of the file name.
         :raises ValueError: for a digit that is none.
         """
-        if unknown := sorted(delays.keys() - DEFAULT_DELAYS.keys()):
-            raise ValueError(f"Status files have digits 0 to 3, not {', '.join(map(str, unknown))}")
+        check_digits(delays)
         self._gateway.instruct(Delays(pattern=pattern, seconds=dict(delays)))
 
     @contextlib.contextmanager
@@ -109,18 +108,20 @@ class Operation(abc.ABC):
 
         An answer of which nobody knows when it comes, as in an outage without an end, is waited for all the same.
         """
-        self._gateway.skips_waits = True
+        before, self._gateway.skips_waits = self._gateway.skips_waits, True
         try:
             yield
         finally:
-            self._gateway.skips_waits = False
+            self._gateway.skips_waits = before
 
     def close_window(self, kind: Window = "refuse") -> None:
         """
         Begin a service window.
 
         :param kind: ``refuse``: uploads are answered 450; ``421``: new connections are sent away.
+        :raises ValueError: for another kind.
         """
+        check_choice("kind", kind, Window)
         self._gateway.window = kind
 
     def open_window(self) -> None:
@@ -137,8 +138,9 @@ class Operation(abc.ABC):
         :param data: its content.
         :param username: whose outbox; by default the default client's.
         :param modified: its time of modification, aware; by default now.
+        :raises ValueError: when nobody is called so.
         """
         gateway = self._gateway
-        path = gateway.storage.outbox(username or self.default_client.username) / check_server_name(name)
+        path = gateway.outbox_folder(username or self.default_client.username) / check_server_name(name)
         with gateway.lock:
             gateway.storage.lay(path, data, modified or gateway.clock.now())

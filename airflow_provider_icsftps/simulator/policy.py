@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from airflow_provider_icsftps.simulator.backoffice import REUSED, Rejection
 
@@ -37,6 +37,19 @@ class Policy:
     allow_service_delete: bool = False
     responses: int = 1
     check_xml: bool = False
+
+
+def check_choice(what: str, value: str, choices: Any) -> None:
+    """
+    Refuse a word that means nothing; taken, it would do nothing, and a test that hopes for it would show nothing.
+
+    :param what: the parameter.
+    :param value: what it was given.
+    :param choices: a ``Literal`` of what it takes.
+    :raises ValueError: when it is none of them.
+    """
+    if value not in get_args(choices):
+        raise ValueError(f"{what} takes {', '.join(map(repr, get_args(choices)))}, not {value!r}")
 
 
 def outcome(

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from OpenSSL import SSL
 
@@ -19,9 +19,11 @@ from airflow_provider_icsftps.simulator.folders import Permissions
 from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.pki import PublicKeyInfrastructure, ServerCertificate
 
+TlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
+
 _TICK = 0.05  # seconds until the thread notices that it is to stop
 _SECONDS_TO_END = 30  # a large upload that ends meanwhile is looked into first
-_VERSIONS = {
+_VERSIONS: dict[TlsVersion, int] = {
     "1.0": SSL.TLS1_VERSION,
     "1.1": SSL.TLS1_1_VERSION,
     "1.2": SSL.TLS1_2_VERSION,
@@ -65,7 +67,7 @@ class Server:
         host: str,
         port: int,
         data_ports: tuple[int, int] | None,
-        tls_versions: Sequence[str],
+        tls_versions: Sequence[TlsVersion],
         require_session_reuse: bool,
         certificate: ServerCertificate,
     ) -> None:
@@ -158,7 +160,7 @@ class Server:
         return self._contexts[certificate]
 
 
-def _tls_context(server_pem: Path, client_ca_pem: Path, versions: Sequence[str]) -> SSL.Context:
+def _tls_context(server_pem: Path, client_ca_pem: Path, versions: Sequence[TlsVersion]) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     numbers = sorted(_VERSIONS[version] for version in versions)
     context.set_min_proto_version(numbers[0])

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE, check_service
+from airflow_provider_icsftps.gateway.names import HEARTBEAT_SERVICE
 from airflow_provider_icsftps.simulator.access import Access
-from airflow_provider_icsftps.simulator.accounts import Accounts
-from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rule
+from airflow_provider_icsftps.simulator.accounts import Accounts, service_folders
+from airflow_provider_icsftps.simulator.backoffice import DEFAULT_DELAYS, Rule, check_digits
 from airflow_provider_icsftps.simulator.clients import Clients
 from airflow_provider_icsftps.simulator.clock import SimulatedClock
 from airflow_provider_icsftps.simulator.faults import Faults
 from airflow_provider_icsftps.simulator.gateway import Gateway
 from airflow_provider_icsftps.simulator.operation import Operation
 from airflow_provider_icsftps.simulator.pki import ServerCertificate
-from airflow_provider_icsftps.simulator.policy import CutUploads, Policy, ReusedName
-from airflow_provider_icsftps.simulator.server import Server
+from airflow_provider_icsftps.simulator.policy import CutUploads, Policy, ReusedName, check_choice
+from airflow_provider_icsftps.simulator.server import Server, TlsVersion
 from airflow_provider_icsftps.simulator.storage import Storage
 from airflow_provider_icsftps.simulator.transcript import ConnectionCounts, TranscriptEntry
 from airflow_provider_icsftps.simulator.uploads import UploadRecord
@@ -45,12 +45,14 @@ class GatewaySimulator(Access, Operation):
     :param check_xml: whether the customs systems look into what they are given: what is not well-formed XML gets
         digit 1 and then, when digit 2 would come, digit 0 with ``LAST_RECORD_INCORRECT``.
     :param require_session_reuse: whether data connections must resume the control connection's TLS session (TLS 1.2).
-    :param tls_versions: versions of TLS that are spoken.
+    :param tls_versions: versions of TLS that are spoken, such as ``["1.2", "1.3"]``.
     :param lock_after: wrong passwords that lock an account; by default it is never locked.
     :param legacy: be the old gateway: uploads are refused, files in ``/out`` can be fetched.
     :param allow_service_delete: whether files in service folders may be deleted.
     :param server_certificate: ``good``, ``expired`` or ``wrong_host``.
     :param clock: its time; by default the real time, which :meth:`SimulatedClock.advance` moves on.
+    :raises ValueError: for a value that is none of those named here.
+    :raises InvalidNameError: for a service folder that cannot be one.
     """
 
     def __init__(
@@ -67,14 +69,20 @@ class GatewaySimulator(Access, Operation):
         cut_uploads: CutUploads = "discard",
         check_xml: bool = False,
         require_session_reuse: bool = True,
-        tls_versions: Sequence[str] = ("1.2",),
+        tls_versions: Sequence[TlsVersion] = ("1.2",),
         lock_after: int | None = None,
         legacy: bool = False,
         allow_service_delete: bool = False,
         server_certificate: ServerCertificate = "good",
         clock: SimulatedClock | None = None,
     ) -> None:
-        self.services = tuple(dict.fromkeys([*map(check_service, services), HEARTBEAT_SERVICE]))
+        check_choice("reused_name", reused_name, ReusedName)
+        check_choice("cut_uploads", cut_uploads, CutUploads)
+        check_choice("server_certificate", server_certificate, ServerCertificate)
+        for version in tls_versions:
+            check_choice("tls_versions", version, TlsVersion)
+        check_digits(delays or {})
+        self.services = service_folders([*service_folders(services), HEARTBEAT_SERVICE])
         self.clock = clock or SimulatedClock()
         self.faults = Faults()
         self._address = (host, port)
@@ -155,6 +163,7 @@ class GatewaySimulator(Access, Operation):
 
         :param username: whose; by default the default client's.
         :raises RuntimeError: when the simulator has been stopped.
+        :raises ValueError: when nobody is called so.
         """
         if self._parts and not self._running:
             raise RuntimeError("The simulator has been stopped; look into its outbox before that")

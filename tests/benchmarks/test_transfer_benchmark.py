@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from needed import need
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "transfer.py"
 #: A busy machine may make a file that much slower than the goal.
@@ -26,10 +26,7 @@ def figures(tmp_path_factory):
     assert "One file, login or listing" in done.stdout
     found = json.loads(path.read_text())
     if not found["rows"]:
-        reasons = "; ".join(found["skipped"])
-        if os.environ.get("CI") == "true":
-            pytest.fail(reasons)
-        pytest.skip(reasons)
+        need("; ".join(found["skipped"]) or "no server")
     return found
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from moments import within
 from relay import (
     Away,
     Call,
@@ -62,15 +63,6 @@ def outcomes(relayed):
 
 def commands(relayed):
     return [entry.line.split()[0] for entry in relayed.simulator.transcript if entry.sender == "client"]
-
-
-def eventually(true):
-    """Wait until something is true; the gateway has a thread of its own."""
-    ends = time.monotonic() + 5
-    pause = threading.Event()
-    while not true() and time.monotonic() < ends:
-        pause.wait(0.005)
-    return true()
 
 
 def record(kind, size):
@@ -213,7 +205,7 @@ class TestCuts:
         relayed.relay.plan(Control("client", PASS, "after"), Cut("fin"))
         transfer, _ = upload(relayed)
         assert transfer is Transfer.NONE
-        assert eventually(lambda: relayed.simulator.connections.logins == 1)
+        assert within(5, lambda: relayed.simulator.connections.logins == 1)
 
     @pytest.mark.parametrize("how", ["fin", "rst"])
     @pytest.mark.parametrize("count", [0, 100, 16_413, 50_000])
@@ -223,7 +215,7 @@ class TestCuts:
         transfer, error = upload(relayed, content)
         assert transfer is Transfer.BROKEN
         assert isinstance(error, IcsFtpsError)
-        assert eventually(lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
         records, rest = divmod(count, 16 * 1024 + 29)
         assert relayed.simulator.uploads[0].size in {records * 16 * 1024, 0 if rest and not records else -1} | (
             set(range(0, records * 16 * 1024, 16 * 1024)) if how == "rst" else set()
@@ -234,14 +226,14 @@ class TestCuts:
         relayed = relayed_gateway(cut_uploads="keep")
         relayed.relay.plan(DataClose(1, "client"), Cut(how))
         assert upload(relayed)[0] in {Transfer.BROKEN, Transfer.SENT}
-        assert eventually(lambda: outcomes(relayed) == ["cut; copy kept"])
+        assert within(5, lambda: outcomes(relayed) == ["cut; copy kept"])
         if how == "fin":
             assert relayed.simulator.uploads[0].content() == CONTENT
 
     def test_behind_the_close_notify_leaves_a_whole_file(self, relayed):
         relayed.relay.plan(DataClose(1, "client", when="after"), Cut("rst"))
         assert upload(relayed)[0] in {Transfer.CONFIRMED, Transfer.SENT, Transfer.BROKEN}
-        assert eventually(lambda: outcomes(relayed) != [])
+        assert within(5, lambda: outcomes(relayed) != [])
 
     def test_in_a_data_handshake_ends_the_upload_before_its_first_byte(self, relayed):
         relayed.relay.plan(DataHandshake(1, "gateway", 1), Cut("rst"))
@@ -264,7 +256,7 @@ class TestCuts:
         transfer, error = upload(relayed, b"d" * 100_000)
         assert transfer in {Transfer.BROKEN, Transfer.SENT}  # its system may have taken all before it was cut
         assert isinstance(error, IcsFtpsError)
-        assert eventually(lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
         assert relayed.relay.open_connections == 0
 
     def test_of_a_download_is_seen_by_the_client(self, relayed, tmp_path):
@@ -298,7 +290,7 @@ class TestOtherActions:
         _, error = upload(relayed)
         assert "450" in str(error)
         relayed.relay.end_stalls()
-        assert eventually(lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
 
     def test_a_delay_passes_everything_later(self, relayed):
         relayed.relay.plan(Control("gateway", 1), Delay(0.15))
@@ -334,7 +326,7 @@ class TestOtherActions:
         fault = relayed.relay.plan(Control("client", PASV), Away(0.2))
         assert isinstance(upload(relayed)[1], GatewayUnavailableError)
         assert isinstance(upload(relayed)[1].__cause__, ConnectionRefusedError)
-        assert eventually(lambda: upload(relayed) == (Transfer.CONFIRMED, None) or None)
+        assert within(5, lambda: upload(relayed) == (Transfer.CONFIRMED, None) or None)
         assert len(fault.struck) == 1
 
     def test_a_function_is_called_before_the_message_passes(self, relayed):
@@ -363,7 +355,7 @@ class TestLife:
         with Relay.on_free_ports() as relay:
             relay.plan(Connect("control", None), Stall(), times=None)
             held = [socket.create_connection(("127.0.0.1", relay.control_port), 5) for _ in range(3)]
-            assert eventually(lambda: relay.open_connections == 3)
+            assert within(5, lambda: relay.open_connections == 3)
         relay.stop()
         for client in held:
             with contextlib.suppress(ConnectionError):

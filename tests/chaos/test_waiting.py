@@ -49,8 +49,9 @@ def test_waits_outlive_a_control_connection_that_dies_or_falls_silent(way, what,
 
     async def run():
         waits = [asyncio.create_task(names_found(f"{number}.xml", told)) for number in range(20)]
-        while way.simulator.connections.listings < 2:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(15):
+            while way.simulator.connections.listings < 2:
+                await asyncio.sleep(0.02)
         passed = max(e.index for e in way.relay.events if (e.channel, e.sender) == ("control", sender))
         fault = way.relay.plan(Control(sender, passed + 4), what)
         assert await asyncio.to_thread(fault.wait, 15)

@@ -32,8 +32,14 @@ def points_of_one_upload(relayed, folder):
     return points
 
 
-def well_ended(ended):
-    """Each content is filed once, or not filed and the task failed with a named error; return those that stopped."""
+def well_ended(ended, passed=0.9):
+    """
+    Each content is filed once, or not filed and the task failed with a named error; return those that stopped.
+
+    A fault that struck nothing shows nothing. A few may not: who ends a connection first differs from run to run.
+    """
+    missed = [place for place, end in ended.items() if not end.struck]
+    assert len(missed) <= len(ended) * (1 - passed), missed
     wrong = {place: end for place, end in ended.items() if end.verdict not in {"filed once", "stopped"}}
     assert not wrong
     stopped = {place: end.message for place, end in ended.items() if end.verdict == "stopped"}
@@ -78,7 +84,8 @@ def test_a_fault_at_a_sample_of_points_in_four_sessions_ends_well(action, gatewa
         {
             str(point): journey(gateway_of, tmp_path, f"fleet-{n}", [(point, action)], files=6)
             for n, point in enumerate(points[7 :: len(points) // 3])
-        }
+        },
+        passed=0.5,  # which session files what differs, too
     )
 
 

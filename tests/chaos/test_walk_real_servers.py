@@ -6,39 +6,25 @@ What counts is what lies in the service folder in the end: one whole copy, and p
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
 from journeys import QUICK, manifest
+from needed import need
+from real_servers import Proftpd, Vsftpd
 from relay import Cut, Relay
+from running_server import PASSWORD
 from walked import of_the_filing
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import Filing, GatewayClient, GatewaySettings, Journal, Patience, file_all
 
-sys.path.append(str(Path(__file__).parents[1] / "interop"))
-
-from real_servers import Proftpd, Vsftpd  # isort: skip
-from running_server import PASSWORD  # isort: skip
-from throwaway_pki import ThrowawayPki  # isort: skip
-
 #: Proftpd sleeps up to 0.4 s after a session ends before it accepts the next.
 SLOWER = dict.fromkeys(QUICK, 1.0)
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """The authority of this run."""
-    return ThrowawayPki(tmp_path_factory.mktemp("walk-pki"))
 
 
 @pytest.fixture(params=[Proftpd, Vsftpd], ids=lambda kind: kind.name)
 def server_behind_relay(request, pki):
     """A server on 127.0.0.2, and a relay in front of it on 127.0.0.1."""
-    if reason := request.param.missing():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    need(request.param.missing())
     relay = Relay.on_free_ports("127.0.0.2")
     ports = (relay.control_port, *relay.data_ports)
     with request.param(pki, "127.0.0.2", ports=ports) as server, relay:

@@ -14,18 +14,6 @@ from throwaway_pki import ThrowawayPki
 from airflow_provider_icsftps.gateway import GatewayClient, GatewaySettings
 
 
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """The authority of this run."""
-    return ThrowawayPki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="session")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """An authority that nobody trusts."""
-    return ThrowawayPki(tmp_path_factory.mktemp("strangers"))
-
-
 @pytest.fixture
 def settings(pki: ThrowawayPki) -> Callable[..., GatewaySettings]:
     """Make settings for a server, with limits that no honest answer reaches."""

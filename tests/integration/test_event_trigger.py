@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import serde
 from airflow.sdk.module_loading import import_string
+from packaging.version import Version
 
 import airflow_provider_icsftps.triggers.icsftps as module
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
@@ -264,7 +265,7 @@ class TestTrouble:
         asyncio.run(listen())
 
 
-@pytest.mark.skipif(version("apache-airflow-core") < "3.3", reason="Airflow 3.2 shares no streams")
+@pytest.mark.skipif(Version(version("apache-airflow-core")) < Version("3.3"), reason="Airflow 3.2 shares no streams")
 def test_watchers_with_one_connection_and_interval_share_one_session(connection, simulator):
     import structlog
     from airflow.triggers.shared_stream import SharedStreamManager

@@ -5,49 +5,22 @@ are skipped; where ``CI`` is ``true`` they fail instead.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from needed import need
 from real_servers import KINDS
 from running_server import PASSWORD, RealServer
+from throwaway_pki import ThrowawayPki
 
 from airflow_provider_icsftps.gateway import FileNameRule, GatewayClient, GatewaySettings
-
-from throwaway_pki import ThrowawayPki  # isort: skip  # running_server says where it is
-
-
-def demand(kind: type[RealServer]) -> None:
-    """Skip without this server; in CI a missing server is a failure."""
-    if reason := kind.missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """The authority of this run."""
-    return ThrowawayPki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="session")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """An authority that the servers do not know."""
-    return ThrowawayPki(tmp_path_factory.mktemp("strangers"))
-
-
-@pytest.fixture(scope="session")
-def demanded() -> Callable[[type[RealServer]], None]:
-    """What skips a test without a server, for tests that start their own."""
-    return demand
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
 def running(request: pytest.FixtureRequest, pki: ThrowawayPki) -> Iterator[RealServer]:
     """Each of them in turn."""
-    demand(request.param)
+    need(request.param.missing())
     with request.param(pki) as server:
         yield server
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from moments import within
 from running_server import RealServer
 
 from airflow_provider_icsftps.gateway import GatewayClient
@@ -18,7 +17,5 @@ def connections(gateway: GatewayClient) -> tuple[int, int]:
 
 def last_transfer(server: RealServer, known: int) -> str:
     """What the server's log says about the transfer after the ones known, given a moment to say it."""
-    deadline = time.monotonic() + 3
-    while len(server.transfers()) <= known and time.monotonic() < deadline:
-        time.sleep(0.01)
+    assert within(3, lambda: len(server.transfers()) > known)
     return server.transfers()[-1]

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from needed import need
 from real_servers import PASSWORD, Proftpd, RealServer, Vsftpd
+from throwaway_pki import ThrowawayPki
 
 from airflow_provider_icsftps.gateway import GatewaySettings
 from airflow_provider_icsftps.gateway.diagnosis import Diagnosis, State, diagnose
-
-from throwaway_pki import ThrowawayPki  # isort: skip  # real_servers says where it is
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayPki:
-    """The authority of this module."""
-    return ThrowawayPki(tmp_path_factory.mktemp("diagnosis-pki"))
 
 
 @pytest.fixture(scope="module", params=[Proftpd, Vsftpd], ids=lambda kind: kind.name)
 def server(request: pytest.FixtureRequest, pki: ThrowawayPki) -> Iterator[RealServer]:
     """Each of the two in turn."""
-    if reason := request.param.missing():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    need(request.param.missing())
     with request.param(pki) as running:
         yield running
 

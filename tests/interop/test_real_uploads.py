@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 from observations import connections, last_transfer
 from running_server import PASSWORD
+from throwaway_pki import PASSPHRASE
 
 from airflow_provider_icsftps.exceptions import (
     GatewayRefusedError,
     TransferError,
 )
 from airflow_provider_icsftps.gateway.submission import Transfer
-
-from throwaway_pki import PASSPHRASE  # isort: skip  # running_server says where it is
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, 2_000_000])
@@ -131,7 +130,8 @@ def test_an_upload_whose_process_is_killed_is_not_taken_for_whole(server, pki, t
         process.kill()
         process.wait(5)
         assert said == b"in the middle\n"
-        assert last_transfer(server, known) == ("c" if server.gullible else "i")
+        # a gullible one calls it whole unless it sees the end of the control connection first
+        assert last_transfer(server, known) in ({"c", "i"} if server.gullible else {"i"})
 
 
 class Zeros:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bare_ftp import connect
+from due_files import due_files
 
 from airflow_provider_icsftps.gateway import StatusFile
 from airflow_provider_icsftps.gateway.status import NAME_REUSED
@@ -16,7 +17,6 @@ from airflow_provider_icsftps.simulator.backoffice import (
     Filing,
     Outage,
     Rule,
-    due_files,
     home_path,
     response_name,
 )

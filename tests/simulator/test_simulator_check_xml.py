@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bare_ftp import connect
+from due_files import due_files
 
 from airflow_provider_icsftps.gateway import StatusFile
 from airflow_provider_icsftps.simulator import GatewaySimulator
-from airflow_provider_icsftps.simulator.backoffice import NOT_WELL_FORMED, Filing, Outage, Rule, due_files
+from airflow_provider_icsftps.simulator.backoffice import NOT_WELL_FORMED, Filing, Outage, Rule
 from airflow_provider_icsftps.simulator.contents import is_well_formed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,15 +7,14 @@ import shutil
 import subprocess
 
 import pytest
+from needed import need
+from running_server import INSTALL
 
 
 def program(name: str) -> str:
     path = shutil.which(name)
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed, and CI must run this test")
-        pytest.skip(f"{name} is not installed")
-    return path
+    need("" if path else f"no {name} here; {INSTALL}")
+    return str(path)
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ftplib
 import socket
 import ssl
-import time
 import warnings
 
 import pytest
 from bare_ftp import Client, connect, context, handshake
+from moments import within
 
 from airflow_provider_icsftps.gateway import ClientCertificate
 from airflow_provider_icsftps.gateway.certificates import CertificateKind
@@ -215,7 +215,5 @@ def test_connections_that_are_open_are_counted_however_they_end(sim):
     polite.quit()
     rude.close()
     stranger.close()
-    ends = time.monotonic() + 5
-    while sim.connections.open and time.monotonic() < ends:
-        time.sleep(0.01)
+    assert within(5, lambda: not sim.connections.open)
     assert (sim.connections.accepted, sim.connections.closed, sim.connections.open) == (3, 3, 0)

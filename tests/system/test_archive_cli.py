@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from processes import ICSFTPS
 
 from airflow_provider_icsftps.gateway import Archive, reconcile
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 MOMENT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from airflow_api import until
 from airflow_parts import Airflow
 from loopback_servers import missing, postgres
+from needed import need
 
 from airflow_provider_icsftps.gateway import Archive, OutboxEntry, Span
 
@@ -42,10 +42,7 @@ def keep(archive: Archive, settings, name: str, moment: datetime) -> None:
 @pytest.fixture
 def world(simulator, tmp_path):
     """Airflow on PostgreSQL: SQLite bears one writer, and a backfill is created while the scheduler writes."""
-    if reason := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(missing())
     dags = tmp_path / "dags"
     dags.mkdir()
     root = tmp_path / "archive"

@@ -7,7 +7,6 @@ they fail instead.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from airflow_api import until
 from airflow_parts import Airflow, Part
 from filings import Filings
 from loopback_servers import missing, postgres, redis
+from needed import need
 
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
@@ -43,10 +43,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(identities: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers and two triggerers, for all tests of this module."""
-    if reason := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(missing())
     home = tmp_path_factory.mktemp("celery")
     directory = shutil.copytree(identities, tmp_path_factory.mktemp("gateway") / "state")
     with (

@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
+from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps import __version__
@@ -17,7 +17,6 @@ from airflow_provider_icsftps.gateway import GatewayClient
 from airflow_provider_icsftps.hooks._connection import to_settings
 from airflow_provider_icsftps.hooks._fields import ConnectionFields
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 VERBS = sorted(command.callback.__name__ for command in app.registered_commands)
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
 
 import pytest
+from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import upload_name
 from airflow_provider_icsftps.simulator import GatewaySimulator
-
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 @pytest.fixture

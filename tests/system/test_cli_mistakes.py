@@ -6,17 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 
 import psutil
 import pytest
+from moments import within
+from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.simulator import GatewaySimulator
-
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 @pytest.fixture
@@ -26,14 +24,6 @@ def place(simulator, tmp_path, monkeypatch):
     simulator.write_credentials(tmp_path)
     (tmp_path / "a.xml").write_text("<a/>")
     return tmp_path
-
-
-def within(seconds, happened):
-    """Say whether something happens in time."""
-    ends = time.monotonic() + seconds
-    while not (has := happened()) and time.monotonic() < ends:
-        time.sleep(0.01)
-    return has
 
 
 def is_sending(simulator):
@@ -101,6 +91,9 @@ def test_a_reader_that_has_left_is_no_error_to_talk_about(place):
         ["playground", "--port", "65536"],
         ["certificate"],
         ["archive", "list", ".", "--since", "yesterday"],
+        ["check", "--connection", "connection.json", "--host", "localhost"],
+        ["check", "--conn-id", "customs", "--environment", "tfe", "--ca", "ca.pem"],
+        ["upload", "a.xml", "--service", "Manifest", "--connection", "connection.json", "--own-name", "--run-id", "2"],
     ],
 )
 def test_wrong_use_ends_with_2(place, arguments):
@@ -126,12 +119,20 @@ class TestSecrets:
         assert simulator.default_client.username in shown.stdout.replace("\n", "")
         key = (place / "client-key.pem").read_text() + (place / "client.pem").read_text()
         (place / "both.pem").write_text(key)
-        if "ENCRYPTED" not in key:
-            assert CliRunner().invoke(app, ["certificate", "both.pem"], input="").exit_code == 0
+        assert CliRunner().invoke(app, ["certificate", "both.pem"], input="").exit_code == 0
 
     def test_an_empty_passphrase_is_one_and_is_not_asked_for(self, place):
         shown = CliRunner().invoke(app, ["certificate", "client.p12", "--passphrase", ""], input="")
         assert str(shown.exception).startswith("Client certificate: wrong passphrase")
+
+
+def test_a_path_is_shown_as_it_is(place):
+    """Square brackets are no markup of ours, and no line is broken in it."""
+    target = place / ("[red]" + "long" * 20)
+    target.mkdir()
+    (place / "both.pem").write_text((place / "client-key.pem").read_text() + (place / "client.pem").read_text())
+    done = CliRunner().invoke(app, ["certificate", "both.pem", "--public", str(target / "public.pem")])
+    assert (done.exit_code, f"is in {target}/public.pem." in done.stdout) == (0, True), done.stdout
 
 
 def test_no_shell_is_given_a_variable_that_it_does_not_take(place):

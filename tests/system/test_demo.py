@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import ICSFTPS
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 
 

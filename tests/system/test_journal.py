@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
+from packaging.version import Version
 
 from airflow_provider_icsftps.cli.airflow_home import environment
 
@@ -36,7 +37,9 @@ breaks_once()
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.skipif(version("apache-airflow-core") < "3.3", reason="Airflow 3.2 keeps no state over tries")
+@pytest.mark.skipif(
+    Version(version("apache-airflow-core")) < Version("3.3"), reason="Airflow 3.2 keeps no state over tries"
+)
 def test_a_retry_knows_that_the_transfer_before_it_broke(simulator, tmp_path):
     source = tmp_path / "manifest.xml"
     source.write_bytes(b"<manifest>" + b"<line/>" * 100_000 + b"</manifest>")

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from airflow_parts import Airflow
 from browser import Browser, browser, missing
+from needed import need
 from pictures import KEPT, LIMIT, ROOT, digest, keep_or_compare, known
+from processes import ICSFTPS
 from rich.console import Console
 from rich.text import Text
 
 from airflow_provider_icsftps.get_provider_info import get_provider_info
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 IDENTIFIER = "11111111-2222-4333-8444-555555555555"
 WRONG = "the-portals-own-password"
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
@@ -44,22 +43,18 @@ pytestmark = pytest.mark.timeout(500)
 @pytest.fixture
 def gateway() -> Iterator[GatewaySimulator]:
     """An embedded gateway, on the real one's ports where they are free."""
-    port = 6381
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        running = GatewaySimulator(services=["Manifest"], port=6381, data_ports=(36000, 36099)).start()
     except OSError:
-        port = 0
-    with GatewaySimulator(services=["Manifest"], port=port, data_ports=(36000, 36099)) as running:
-        yield running
+        running = GatewaySimulator(services=["Manifest"]).start()
+    yield running
+    running.stop()
     running.check()
 
 
 @pytest.fixture
 def chromium(tmp_path) -> Iterator[Browser]:
-    if reason := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    need(missing())
     with browser(tmp_path / "profile") as running:
         yield running
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from airflow_api import Api, until
-from processes import free_port
+from processes import ICSFTPS, free_port
 
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
+from airflow_provider_icsftps.cli import playground
 
 
 @pytest.fixture
@@ -49,3 +50,20 @@ def test_the_example_runs_with_scheduler_and_triggerer(api, tmp_path):
         ("journey.wait", "success"),
     ]
     assert len(list((tmp_path / "responses").iterdir())) == 2
+
+
+def test_an_airflow_that_does_not_stop_is_killed_with_all_that_it_started(monkeypatch):
+    monkeypatch.setattr(playground, "_SECONDS_TO_STOP", 0.2)
+    script = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print("started", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline() == b"started\n"
+        (child,) = psutil.Process(process.pid).children()
+        playground._end(process)
+        _, alive = psutil.wait_procs([child], timeout=5)
+        assert (process.returncode, alive) == (-signal.SIGKILL, [])

@@ -7,17 +7,15 @@ import os
 import shlex
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.cli.connecting import settings_from_file, settings_from_values
 from airflow_provider_icsftps.gateway.faults import STEPS
-
-ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
 
 
 @pytest.fixture

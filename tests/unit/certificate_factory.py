@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from airflow_provider_icsftps.exceptions import CertificateError
 from airflow_provider_icsftps.gateway.certificates import ClientCertificate
 
 CVR = "12345678"
@@ -232,3 +235,13 @@ def gateway_identity() -> Identity:
 def days(number: float) -> timedelta:
     """Return so many days."""
     return timedelta(days=number)
+
+
+def refusal(read: Callable[..., object], *arguments: object) -> tuple[str, str]:
+    """Return why a certificate is not taken, as word and sentence; no secret may stand in it."""
+    with pytest.raises(CertificateError) as caught:
+        read(*arguments)
+    message = str(caught.value)
+    assert PASSPHRASE not in message
+    assert "-----" not in message
+    return caught.value.reason, message

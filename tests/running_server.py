@@ -9,16 +9,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
+from moments import within
 from processes import end, free_port
-
-sys.path.append(str(Path(__file__).parents[1] / "hostile"))  # the certificates are the same as there
-
 from throwaway_pki import ThrowawayPki
 
 PASSWORD = "kodeord-7391"
@@ -129,11 +126,14 @@ class RealServer:
             end(self._process, 2)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server, and give it a moment to heed it."""
+    def send_signal(self, number: signal.Signals, answer: str) -> None:
+        """Send a signal to the server, and wait until it says that it has heeded it."""
         assert self._process is not None
+        output = self.folder / "output"
+        known = output.read_text(errors="replace").count(answer)
         self._process.send_signal(number)
-        time.sleep(0.3)
+        heeded = within(5, lambda: output.read_text(errors="replace").count(answer) > known)
+        assert heeded, f"{self.name} did not heed {number.name}"
 
     def _wait_for_greeting(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 10

@@ -219,7 +219,7 @@ class Pyftpdlib(RealServer):
 
     def forget_sessions(self) -> None:
         """Have it forget all TLS sessions."""
-        self.send_signal(signal.SIGUSR1)
+        self.send_signal(signal.SIGUSR1, "all sessions forgotten")
 
 
 KINDS = (Proftpd, Vsftpd, Pyftpdlib)

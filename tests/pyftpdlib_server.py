@@ -85,6 +85,7 @@ def forget(*_: object) -> None:
     Control.ssl_context = tls_context()
     for control in OPEN:
         control.ssl_context = Control.ssl_context
+    print("all sessions forgotten", flush=True)
 
 
 Control.authorizer = DummyAuthorizer()
