@@ -150,7 +150,8 @@ class Filer:
         """
         Find a name of this filing that is proven to be filed: a later generation, or another stem.
 
-        The same content may have been called otherwise by an earlier try, or by an equal file in this run.
+        What needs proof is left to its turn: a later name may have it. The same content may have been called otherwise
+        by an earlier try, or by an equal file in this run.
         """
         others: list[str] = []
         if filing.own_name is None:
@@ -159,9 +160,12 @@ class Filer:
         for name in dict.fromkeys([*names, *others]):
             gathered = seen[name] = self._gather(filing, size, name)
             verdict = judge(gathered.evidence)
-            if verdict.is_filed and (verdict is not Verdict.UNPROVEN or name not in names):
+            if not verdict.is_filed:
+                continue
+            found = self._submission(filing, size, name, gathered.evidence.transfer, verdict)
+            if name not in names or not found.needs_proof:
                 log.info("%s as /%s/%s: %s", filing.label, filing.service, name, verdict.value)
-                return self._submission(filing, size, name, gathered.evidence.transfer, verdict)
+                return found
         return None
 
     def _attempt_name(self, filing: Filing, size: Measure, name: str, seen: dict[str, Gathered]) -> Submission | None:

@@ -64,7 +64,7 @@ class Journal:
         :param sha256: of the content.
         :raises ConfigurationError: when the entry is damaged.
         """
-        return self._noted(file_name, sha256) is not None
+        return self._noted(file_name, sha256) not in {None, Transfer.NONE}  # a refusal is noted, too
 
     def transfer(self, file_name: str, sha256: str) -> Transfer:
         """

@@ -10,9 +10,9 @@ from airflow_provider_icsftps.gateway import Goal, Submission, Transfer, Verdict
 CONTENT = b"<manifest/>"
 
 
-def ask(gateway, read=None, until="accepted", **known):
+def ask(gateway, read=None, until="accepted", goal=None, **known):
     submission = Submission(service="Manifest", file_name="a.xml", size=len(CONTENT), **known)
-    return conclude(gateway, [submission], Goal(until), gateway.outbox_names(), set() if read is None else read)
+    return conclude(gateway, [submission], goal or Goal(until), gateway.outbox_names(), set() if read is None else read)
 
 
 def file_twice(simulator, gateway):
@@ -42,6 +42,27 @@ class TestANameThatWasUsed:
         file_twice(simulator, gateway)
         with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/a\.xml: .* Find out what .* raise resubmission or"):
             ask(gateway)
+
+
+@pytest.mark.parametrize(
+    ("goal", "reached"),
+    [
+        (Goal("accepted"), True),
+        (Goal("response"), True),
+        (Goal("response", responses=2), False),
+        (Goal("response", response_pattern="*.xml"), True),
+        (Goal("response", response_pattern="*receipt*"), False),
+    ],
+    ids=str,
+)
+def test_a_wait_goes_on_until_what_it_asks_for_is_there(simulator, gateway, goal, reached):
+    gateway.upload(CONTENT, service="Manifest", file_name="a.xml")
+    read = set()
+    answers = ask(gateway, read, goal=goal)
+    assert (answers is not None) is reached
+    # what was read is not read again at each look
+    assert [name.rpartition("_")[2] for name in read] == ([] if reached else ["3.xml"])
+    assert (ask(gateway, read, goal=goal) is not None) is reached
 
 
 def test_a_rejection_of_a_whole_copy_is_told_and_one_of_a_part_is_run_again(simulator, gateway):

@@ -176,6 +176,19 @@ class TestOwnNames:
             file_all(gateway, [self.OWN], patience=Patience(60, sleep=lambda _: None))
         assert len(simulator.uploads) == 1
 
+    def test_what_was_refused_is_not_taken_for_filed_when_the_answers_to_another_file_come(self):
+        """Its content was never sent, whatever becomes of the file that has its name."""
+        with GatewaySimulator(reused_name="553", delays={1: 0, 2: 0, 3: 0}) as simulator:
+            simulator.start_outage()
+            with GatewayClient(simulator.settings()) as client:
+                client.upload(b"other", service="Manifest", file_name="manifest.xml")
+                journal = Journal()
+                with pytest.raises(NameAlreadyUsedError, match="it answered 553"):
+                    file_all(client, [self.OWN], journal)
+                simulator.end_outage()
+                with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/manifest\.xml before"):
+                    file_all(client, [self.OWN], journal)
+
     def test_an_empty_name_is_none(self, simulator, gateway):
         with pytest.raises(InvalidNameError, match="File name '' is no name"):
             file_all(gateway, [dataclasses.replace(self.OWN, own_name="")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError, IcsFtpsError, LoginRefusedError, TransferError
@@ -61,6 +63,14 @@ def test_a_file_without_a_submission_is_an_error(outcomes, kind, message):
     assert (type(caught.value), str(caught.value)) == (kind, message)
 
 
+@pytest.mark.parametrize(("what", "state"), [(FILED, "filed"), (AWAY, "failed"), (NOT_TRIED, "not tried")])
+def test_as_data_it_tells_the_same(what, state):
+    data = json.loads(json.dumps(what.to_data()))
+    assert (data["source"], data["state"], what.state) == (what.filing.source, state, state)
+    assert (data["submission"] and Submission.from_data(data["submission"])) == what.submission
+    assert (data["error"] and str(IcsFtpsError.from_data(data["error"]))) == (what.error and str(what.error))
+
+
 def test_of_very_many_files_some_are_named():
     with pytest.raises(GatewayUnavailableError, match=r"Not filed either: (away\.xml, ){9}away\.xml and more$"):
-        submissions_of([AWAY] * 1 + [outcome("away", error=AWAY.error) for _ in range(11)])
+        submissions_of([AWAY] + [outcome("away", error=AWAY.error) for _ in range(11)])

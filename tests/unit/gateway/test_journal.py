@@ -36,6 +36,13 @@ def test_what_was_noted_is_known_and_nothing_else_is_made_up(complete):
     assert (journal.knows(NAME, "1" * 64), journal.transfer(NAME, "1" * 64)) == (False, nothing)
 
 
+def test_a_name_that_was_refused_was_not_sent():
+    """Else a name of the user's own choosing would stand for this content, whoever filed under it."""
+    journal = Journal()
+    journal.note(NAME, CONTENT, Transfer.NONE)
+    assert (journal.knows(NAME, CONTENT), journal.transfer(NAME, CONTENT)) == (False, Transfer.NONE)
+
+
 def test_a_later_try_reads_what_an_earlier_one_noted():
     store = Store()
     TaskJournal(store, 1).note(NAME, CONTENT, Transfer.CONFIRMED)
