@@ -71,5 +71,12 @@ def _print(console: Console, outcome: Outcome) -> None:
     if submission is None:
         console.print(f"{outcome.state:12}  {outcome.filing.label}  {outcome.error or ''}".rstrip(), markup=False)
         return
-    state = "filed" if submission.verdict == "send" else "filed before"
-    console.print(f"{state:12}  {outcome.filing.label}  /{submission.service}/{submission.file_name}", markup=False)
+    line = f"{outcome.filing.label}  /{submission.service}/{submission.file_name}"
+    if submission.verdict == "send":
+        state = "filed"
+    elif submission.needs_proof:
+        state = "sent before"
+        line += "  nothing shows yet that all of it got through; ask again later"
+    else:
+        state = "filed before"
+    console.print(f"{state:12}  {line}", markup=False)

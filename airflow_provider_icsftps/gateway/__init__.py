@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.batch import Outcome, file_all, file_each, submissions_of
     from airflow_provider_icsftps.gateway.certificates import CertificateKind, ClientCertificate
     from airflow_provider_icsftps.gateway.client import GatewayClient
-    from airflow_provider_icsftps.gateway.diagnosis import Diagnosis, diagnose
+    from airflow_provider_icsftps.gateway.diagnosis import Diagnosis, State, Step, diagnose
     from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Evidence,
         Goal,
         Observation,
+        Sight,
         Submission,
         Transfer,
         Verdict,
@@ -53,6 +54,8 @@ __all__ = [
     "GatewaySettings",
     # what is wrong with the way there
     "Diagnosis",
+    "State",
+    "Step",
     "diagnose",
     # the gateway's verbs
     "Done",
@@ -76,6 +79,7 @@ __all__ = [
     "Observation",
     "Outcome",
     "Patience",
+    "Sight",
     "Submission",
     "Transfer",
     "Verdict",
@@ -108,7 +112,7 @@ _NAMES = {
     "archive": ("Archive",),
     "certificates": ("CertificateKind", "ClientCertificate"),
     "client": ("GatewayClient",),
-    "diagnosis": ("Diagnosis", "diagnose"),
+    "diagnosis": ("Diagnosis", "State", "Step", "diagnose"),
     "batch": ("Outcome", "file_all", "file_each", "submissions_of"),
     "fetching": ("FetchOutcome", "fetch_one", "fetch_or_tell"),
     "filing": ("Filing",),
@@ -123,7 +127,7 @@ _NAMES = {
     "shelf": ("Shelf",),
     "status": ("StatusCode", "StatusFile"),
     "outbox_names": ("OutboxNames", "status_file_name"),
-    "submission": ("Evidence", "Goal", "Observation", "Submission", "Transfer", "Verdict", "judge", "observe"),
+    "submission": ("Evidence", "Goal", "Observation", "Sight", "Submission", "Transfer", "Verdict", "judge", "observe"),
     "waiting": ("Answer", "conclude"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -263,9 +263,12 @@ class FtpsSession(ControlConnection):
             raise GatewayUnavailableError(f"{tried}: the gateway answered {error!s}; try again later") from error
         except (ftplib.Error, UnicodeError) as error:
             self.close()
+            todo = "check host and port"
+            if command == "STOR":
+                todo = "what became of the file is not known. File it again, which looks first"
             raise GatewayProtocolError(
-                f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense; try again, which "
-                "looks first at what became of it, or ask the gateway's operator"
+                f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense; {todo}, "
+                "or ask the gateway's operator"
             ) from error
         except (EOFError, OSError) as error:
             self.close()

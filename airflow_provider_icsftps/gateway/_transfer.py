@@ -66,9 +66,11 @@ class Upload:
 
         :param source: read to its end; what it raises aborts the upload.
         :return: bytes sent.
-        :raises TransferError: when the source could not be read or the connection was cut in the middle.
+        :raises TransferError: when the source could not be read, the connection was cut in the middle, or the gateway
+            said that it has the file before it was sent the end.
         :raises GatewayUnavailableError: when the outcome is unknown, or the gateway cannot take it now.
         :raises GatewayRefusedError: when the gateway refuses it.
+        :raises GatewayProtocolError: when its answer makes no sense; the outcome is unknown then, too.
         """
         session = self.session
         tried = f"Upload to {self.path} at {session.settings.address}"
@@ -103,8 +105,13 @@ class Upload:
                     if not str(error).startswith("421"):  # that is about the service, not about this file
                         self.transfer = Transfer.BROKEN  # the gateway says that it has not got it
                     raise
-                if early or not reply.startswith(("226", "250")):
+                if not reply.startswith(("226", "250")):
                     raise ftplib.error_reply(reply)
+                if early:
+                    raise TransferError(
+                        f"{tried}: the gateway said {reply!r} before it was sent the end; its copy may not be whole. "
+                        "File it again, which looks first at what became of it"
+                    )
                 if ended and not data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                     self.transfer = Transfer.CONFIRMED
                 else:  # some gateways say 226 to whatever they got

@@ -22,8 +22,8 @@ from airflow_provider_icsftps.gateway.patience import Patience
 from airflow_provider_icsftps.gateway.sources import Measure
 from airflow_provider_icsftps.gateway.submission import Submission
 
-#: What makes two files one filing: service, content, resubmission, own name.
-_Key = tuple[str, str, int, str | None]
+#: What makes two files one filing: scope, service, content, resubmission, own name.
+_Key = tuple[str, str, str, int, str | None]
 _Unit = dict[_Key, tuple[Filing, Measure]]
 
 
@@ -64,7 +64,7 @@ def file_each(
     tell: Callable[[Outcome], object] = lambda _: None,
 ) -> list[Outcome]:
     """
-    File many files over one session or several; equal content for one service is filed once.
+    File many files over one session or several; equal content for one service and scope is filed once.
 
     A file that fails does not stop the others, unless the gateway itself is gone or does not let us in: then no other
     is begun, and those that other sessions have begun are brought to their end.
@@ -122,7 +122,7 @@ def _units(filings: Sequence[Filing], measures: Sequence[Measure]) -> list[_Unit
         chosen[key] = (min(known, filing, key=lambda equal: equal.base_name), size)
     units: dict[_Key | str, _Unit] = {}
     for key, (filing, size) in chosen.items():
-        units.setdefault(filing.own_name or key, {})[key] = (filing, size)
+        units.setdefault(key if filing.own_name is None else filing.own_name, {})[key] = (filing, size)
     return list(units.values())
 
 
@@ -157,34 +157,36 @@ def submissions_of(outcomes: Sequence[Outcome]) -> list[Submission]:
     Return the submissions, if every file has one.
 
     :param outcomes: what happened to each file.
-    :raises IcsFtpsError: the first failure, with the count of what was filed and the names of what was not.
+    :raises IcsFtpsError: the first failure, with the count of what was filed and the names of what was not; a file
+        that was not tried is one, too.
     """
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    submissions = [outcome.submission for outcome in outcomes if outcome.submission is not None]
+    failed = [outcome for outcome in outcomes if outcome.submission is None]
     if not failed:
-        return [outcome.submission for outcome in outcomes if outcome.submission is not None]
-    # what may pass counts last: if anything will not, a retry of the task would not mend it
-    first = min(failed, key=lambda outcome: outcome.error is not None and outcome.error.retryable)
-    error = first.error
-    if error is None or len(outcomes) == 1:
-        raise error or AssertionError("an outcome that failed has an error")
-    filed = sum(outcome.submission is not None for outcome in outcomes)
-    others = [outcome.filing.label for outcome in outcomes if outcome.submission is None and outcome is not first]
-    message = f"{filed} of {len(outcomes)} files are filed. {first.filing.label}: {error}"
+        return submissions
+    # what may pass counts late: if anything will not, a retry of the task would not mend it
+    first = min(failed, key=lambda outcome: (outcome.error is None, outcome.error and outcome.error.retryable))
+    error = first.error or IcsFtpsError("it was not tried; file it again, and what is filed is found")
+    if len(outcomes) == 1:
+        raise error
+    others = [outcome.filing.label for outcome in failed if outcome is not first]
+    message = f"{len(submissions)} of {len(outcomes)} files are filed. {first.filing.label}: {error}"
     if others:
         message += f". Not filed either: {', '.join(others[:10])}{' and more' if len(others) > 10 else ''}"
     raise IcsFtpsError.from_data({**error.to_data(), "message": message}) from error
 
 
 def _key(filing: Filing, size: Measure) -> _Key:
-    return filing.service, size.sha256, filing.resubmission, filing.own_name
+    return filing.scope, filing.service, size.sha256, filing.resubmission, filing.own_name
 
 
 def _check_own_names(filings: Sequence[Filing], measures: Sequence[Measure]) -> None:
     """Refuse two files of different content that are to keep one name."""
     contents: dict[str, str] = {}
     for filing, size in zip(filings, measures, strict=True):
-        if filing.own_name and contents.setdefault(filing.own_name, size.sha256) != size.sha256:
+        name = filing.own_name
+        if name is not None and contents.setdefault(name, size.sha256) != size.sha256:
             raise ConfigurationError(
-                f"Two files with different content are called {filing.own_name}; nothing was sent. "
+                f"Two files with different content are called {name}; nothing was sent. "
                 "A name can be used only once at the gateway: rename one, or let names be made unique"
             )

@@ -60,9 +60,11 @@ class GatewayClient(KeptSession):
             connection was reset, and its yes may be about less.
         :raises ReadOnlyGatewayError: for a read-only gateway, before connecting.
         :raises InvalidNameError: when service or name is not legal, before connecting.
-        :raises TransferError: when the source cannot be read or the connection is cut in the middle.
+        :raises TransferError: when the source cannot be read, the connection is cut in the middle, or the gateway says
+            that it has the file before it was sent the end.
         :raises GatewayUnavailableError: when the gateway cannot take it now, or the outcome is unknown.
         :raises GatewayRefusedError: when the gateway refuses it.
+        :raises GatewayProtocolError: when its answer makes no sense; the outcome is unknown then, too.
         """
         self.settings.check_writable()
         path = f"/{check_service(service)}/{check_file_name(file_name, self.settings.file_name_rule)}"

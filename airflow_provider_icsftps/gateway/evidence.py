@@ -38,6 +38,7 @@ class Listing:
 
         :param gateway: a client to list with.
         :param since: what :meth:`now` returned; 0 for any time.
+        :raises IcsFtpsError: what :meth:`GatewayClient.outbox_names` raises.
         """
         newest = self._newest
         if newest is None:
@@ -70,7 +71,11 @@ class Outbox:
 
     @property
     def names(self) -> OutboxNames:
-        """What the outbox held when it was listed."""
+        """
+        What the outbox held when it was listed.
+
+        :raises IcsFtpsError: when it cannot be listed.
+        """
         return self._listing.names(self._gateway, self._since)
 
     def forget(self) -> None:
@@ -104,9 +109,12 @@ def gather(
     :param name: the name.
     :param size: what was measured of the file that is to be filed.
     :param own_name: whether the user chose the name.
+    :raises ConfigurationError: when the journal's entry is damaged.
+    :raises IcsFtpsError: when the outbox or a status file in it cannot be read, or the gateway not be asked.
     """
     found = status_files(outbox.names, service, name)
     zeros = read_zeros(gateway, found)
+    rejection = next((zero for zero in zeros.values() if not zero.name_was_used), None)
     # a name of the user's own choosing stands for this content only if the journal says so
     ours = not own_name or journal.knows(name, size.sha256)
     transfer = journal.transfer(name, size.sha256) if ours else Transfer.NONE
@@ -117,11 +125,11 @@ def gather(
         transfer=transfer,
         codes=frozenset(StatusCode(digit) for digit in found.values() if digit != StatusCode.ERROR),
         name_reused=any(zero.name_was_used for zero in zeros.values()),
-        rejected=any(not zero.name_was_used for zero in zeros.values()),
+        rejected=rejection is not None,
         stored_size=gateway.stored_size(service, name) if asked else None,
         name_binds_content=ours,
     )
-    return Gathered(evidence, next((zero for zero in zeros.values() if not zero.name_was_used), None))
+    return Gathered(evidence, rejection)
 
 
 def read_zeros(gateway: GatewayClient, found: dict[str, int]) -> dict[str, StatusFile]:
@@ -130,6 +138,11 @@ def read_zeros(gateway: GatewayClient, found: dict[str, int]) -> dict[str, Statu
 
     :param gateway: a client.
     :param found: the status files of the name, with their digits.
+    :return: what they hold, by their names.
+    :raises StatusFileError: when one cannot be read.
+    :raises FileNotAvailableError: when one is not there any more.
+    :raises GatewayUnavailableError: when the gateway cannot be asked now.
+    :raises TransferError: when one is cut short.
     """
     return {name: gateway.read_status(name) for name, digit in found.items() if digit == StatusCode.ERROR}
 

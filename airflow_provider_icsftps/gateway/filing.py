@@ -75,6 +75,13 @@ class Filing:
             return self.source_name
         return "file" if isinstance(self.source, bytes) else PurePath(str(self.source)).name
 
+    @property
+    def way_to_repeat(self) -> str:
+        """What to do to file it again on purpose, for messages."""
+        if self.own_name is not None:
+            return "give it another name"
+        return f"set resubmission={self.resubmission + 1}"
+
 
 class Filer:
     """
@@ -123,7 +130,7 @@ class Filer:
 
     def _attempt(self, filing: Filing, size: Measure) -> Submission:
         """Find the name under which it is filed, or go through its names until it can be sent."""
-        generations = 1 if filing.own_name else MAX_GENERATION
+        generations = MAX_GENERATION if filing.own_name is None else 1
         names = [self._name(filing, size, generation) for generation in range(1, generations + 1)]
         seen: dict[str, Gathered] = {}  # evidence is gathered once an attempt, not once for each question
         if found := self._filed_already(filing, size, names, seen):
@@ -134,7 +141,7 @@ class Filer:
                 return submission
         raise NameAlreadyUsedError(
             f"Filing of {filing.label}: {generations} transfers, the last as /{filing.service}/{name}, were cut or "
-            f"refused; nothing more was sent. Find out why; to try again, set resubmission={filing.resubmission + 1}"
+            f"refused; nothing more was sent. Find out why; to try again, {filing.way_to_repeat}"
         )
 
     def _filed_already(
@@ -143,7 +150,8 @@ class Filer:
         """
         Find a name of this filing that is proven to be filed: a later generation, or another stem.
 
-        The same content may have been called otherwise by an earlier try, or by an equal file in this run.
+        What needs proof is left to its turn: a later name may have it. The same content may have been called otherwise
+        by an earlier try, or by an equal file in this run.
         """
         others: list[str] = []
         if filing.own_name is None:
@@ -152,9 +160,12 @@ class Filer:
         for name in dict.fromkeys([*names, *others]):
             gathered = seen[name] = self._gather(filing, size, name)
             verdict = judge(gathered.evidence)
-            if verdict.is_filed and (verdict is not Verdict.UNPROVEN or name not in names):
+            if not verdict.is_filed:
+                continue
+            found = self._submission(filing, size, name, gathered.evidence.transfer, verdict)
+            if name not in names or not found.needs_proof:
                 log.info("%s as /%s/%s: %s", filing.label, filing.service, name, verdict.value)
-                return self._submission(filing, size, name, gathered.evidence.transfer, verdict)
+                return found
         return None
 
     def _attempt_name(self, filing: Filing, size: Measure, name: str, seen: dict[str, Gathered]) -> Submission | None:
@@ -183,18 +194,17 @@ class Filer:
             return self._submission(filing, size, name, gathered.evidence.transfer, verdict)
         if verdict is Verdict.REPLACE:
             self.gateway.remove_stored(filing.service, name)
-        elif verdict is Verdict.REJECTED and gathered.rejection is not None:
+        if verdict in {Verdict.REPLACE, Verdict.NEXT_GENERATION}:
+            return None
+        if gathered.rejection is not None and verdict is Verdict.REJECTED:
             raise rejected(filing.service, name, gathered.rejection)
-        elif verdict is Verdict.NAME_USED:
-            if isinstance(refusal, FileNotAvailableError):
-                raise refusal  # 550 is said of missing folders, too, and its text tells which
-            raise NameAlreadyUsedError(
-                f"Filing of {filing.label}: the gateway has seen the name /{filing.service}/{name} before, and nothing "
-                f"shows that it was this filing{f' (it answered {refusal.code} {refusal.text})' if refusal else ''}; "
-                "nothing was sent. Find out what was filed under it; to file this file again on purpose, "
-                f"{'give another name' if filing.own_name else f'set resubmission={filing.resubmission + 1}'}"
-            ) from refusal
-        return None
+        if isinstance(refusal, FileNotAvailableError):
+            raise refusal  # 550 is said of missing folders, too, and its text tells which
+        raise NameAlreadyUsedError(
+            f"Filing of {filing.label}: the gateway has seen the name /{filing.service}/{name} before, and nothing "
+            f"shows that it was this filing{f' (it answered {refusal.code} {refusal.text})' if refusal else ''}; "
+            f"nothing was sent. Find out what was filed under it; to file it again on purpose, {filing.way_to_repeat}"
+        ) from refusal
 
     def _send(self, filing: Filing, size: Measure, name: str) -> Submission:
         before = self.journal.transfer(name, size.sha256)

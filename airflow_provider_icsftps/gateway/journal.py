@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 
@@ -61,8 +62,9 @@ class Journal:
 
         :param file_name: the name at the gateway.
         :param sha256: of the content.
+        :raises ConfigurationError: when the entry is damaged.
         """
-        return self._entry(file_name, sha256) is not None
+        return self._noted(file_name, sha256) not in {None, Transfer.NONE}  # a refusal is noted, too
 
     def transfer(self, file_name: str, sha256: str) -> Transfer:
         """
@@ -70,13 +72,25 @@ class Journal:
 
         :param file_name: the name at the gateway.
         :param sha256: of the content.
+        :return: without an entry ``none`` when the journal is complete, else ``killed``.
+        :raises ConfigurationError: when the entry is damaged.
         """
-        entry = self._entry(file_name, sha256)
-        if entry is not None:
-            return Transfer(entry["transfer"])
+        noted = self._noted(file_name, sha256)
+        if noted is not None:
+            return noted
         return Transfer.NONE if self.complete else Transfer.KILLED
 
-    def _entry(self, file_name: str, sha256: str) -> dict[str, str] | None:
+    def _noted(self, file_name: str, sha256: str) -> Transfer | None:
         with self._lock:
             entry = self.load(file_name)
-        return entry if entry is not None and entry["sha256"] == sha256 else None
+        if entry is None:
+            return None
+        try:
+            content, transfer = entry["sha256"], Transfer(entry["transfer"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"Journal entry of {file_name}: sha256 and transfer ({', '.join(Transfer)}) are expected, and it is "
+                f"{str(entry)[:200]!r}; nothing was sent. Find out what was filed under the name; to file it again on "
+                "purpose, raise resubmission or give it another name"
+            ) from error
+        return transfer if content == sha256 else None

@@ -174,8 +174,12 @@ class Submission:
 
     @property
     def needs_proof(self) -> bool:
-        """Whether only digit 2 or 3 shows that the whole file got through: a transfer of it may have been cut."""
-        return self.transfer in CUT and self.verdict in {Verdict.SEND, Verdict.UNPROVEN}
+        """
+        Whether only digit 2 or 3 shows that the whole file got through: a transfer of it may have been cut.
+
+        A copy of the whole size counts, too: the gateway has not seen its end, and may never hand it on.
+        """
+        return self.transfer in CUT and self.verdict in {Verdict.SEND, Verdict.UNPROVEN, Verdict.RECEIVED}
 
     def to_data(self) -> dict[str, Any]:
         """Return it as builtin JSON types."""

@@ -83,7 +83,11 @@ def conclude(
     :return: an answer for each, in their order; ``None`` while any is still waiting.
     :raises ConfigurationError: when one was filed under another username: its answers would never come here.
     :raises SubmissionRejectedError: when the gateway rejected one.
-    :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again.
+    :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again; or when a
+        status file is cut short.
+    :raises StatusFileError: when a status file cannot be read.
+    :raises FileNotAvailableError: when one is not there any more.
+    :raises GatewayUnavailableError: when the gateway cannot be asked now.
     :raises NameAlreadyUsedError: when it refused a name and nothing shows that the filing got through before.
     """
     check_owners(submissions, gateway.settings)
@@ -108,6 +112,10 @@ def read_answer(gateway: GatewayClient, submission: Submission, names: Collectio
     :param gateway: a client.
     :param submission: what was filed.
     :param names: what the outbox holds.
+    :raises StatusFileError: when one cannot be read.
+    :raises FileNotAvailableError: when one is not there any more.
+    :raises GatewayUnavailableError: when the gateway cannot be asked now.
+    :raises TransferError: when one is cut short.
     """
     found = status_files(names, submission.service, submission.file_name)
     return Answer(submission, {name: gateway.read_status(name) for name in found})
@@ -133,7 +141,7 @@ def _examine(gateway: GatewayClient, submission: Submission, names: Collection[s
         raise NameAlreadyUsedError(
             f"/{submission.service}/{submission.file_name}: the gateway says that the name was used before, and "
             "nothing shows that it was this filing; it was not filed now. Find out what was filed under the name; "
-            "to file again on purpose, use resubmission"
+            "to file it again on purpose, raise resubmission or give it another name"
         )
     error = rejected(submission.service, submission.file_name, rejection)
     if verdict is Verdict.NEXT_GENERATION:

@@ -31,9 +31,9 @@ class TaskJournal(Journal):
     def load(self, file_name: str) -> dict[str, str] | None:
         """Return the entry of a name."""
         found = super().load(file_name)
-        if found is None and self._store is not None and (kept := self._store.get(f"{_PREFIX}{file_name}")):
-            found = dict(kept)
-            super().store(file_name, found)
+        if found is None and self._store is not None and (kept := self._store.get(f"{_PREFIX}{file_name}")) is not None:
+            found = kept
+            super().store(file_name, kept)
         return found
 
     def store(self, file_name: str, entry: dict[str, str]) -> None:

@@ -218,10 +218,11 @@ class IcsFtpsUploadOperator(BaseOperator):
         files = ", ".join(f"/{s.service}/{s.file_name}" for s in (unproven or submissions)[:5])
         files += " and more" if len(unproven or submissions) > 5 else ""
         if unproven:
+            again = "give it another name" if self.naming == "own" else f"set resubmission={int(self.resubmission) + 1}"
             return AirflowFailException(
                 f"An earlier try was cut off while it sent {files}; the gateway has not accepted it within "
                 f"{self.timeout:.0f} s, and nothing shows whether the whole file got through. Nothing more was sent. "
-                f"Ask what became of it; if it was not filed, set resubmission={int(self.resubmission) + 1}"
+                f"Clearing this task only waits again: ask what became of it; if it was not filed, {again}"
             )
         return AirflowFailException(
             f"Handed over, but not {self.wait_until} within {self.timeout:.0f} s: {files}. "

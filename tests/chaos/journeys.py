@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from relay import Action, Call, Place
 from relayed import Relayed
@@ -44,7 +44,14 @@ class FileStore:
             return {}
 
 
-def one_try(source: str | list[str], number: int, store: str | None, run_id: str, resubmission: int) -> Any:
+def one_try(
+    source: str | list[str],
+    number: int,
+    store: str | None,
+    run_id: str,
+    resubmission: int,
+    wait_until: Literal["delivered", "accepted", "response"] | None = "accepted",
+) -> Any:
     """What one try of the task does, for one file or a list; runs in this process or in one that is killed."""
     from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
 
@@ -52,7 +59,7 @@ def one_try(source: str | list[str], number: int, store: str | None, run_id: str
         task_id="file",
         source=source,
         service="Manifest",
-        wait_until="accepted",
+        wait_until=wait_until,
         poke_interval=0.02,
         timeout=WAIT,
         outage_timeout=0,

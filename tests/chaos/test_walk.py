@@ -6,10 +6,13 @@ import json
 import shutil
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from journeys import QUICK, journey, manifest, one_try
 from long_run import MODES, run
 from relay import Control, Cut, Data, Stall
-from walked import places_of_an_upload
+from walked import parts_of_an_upload, places_of_an_upload
+
+from airflow_provider_icsftps.exceptions import GatewayUnavailableError
 
 #: Every point is walked in the hardest mode, every tenth in the others; `make chaos` goes on at random.
 WHOLE = {("accept", "reset")}
@@ -87,6 +90,28 @@ def test_a_fault_at_a_sample_of_points_in_four_sessions_ends_well(action, gatewa
         },
         passed=0.5,  # which session files what differs, too
     )
+
+
+@pytest.mark.parametrize("until", [None, "accepted"])
+def test_a_copy_that_is_kept_and_never_handed_on_is_not_taken_for_filed(until, relayed_gateway, tmp_path, monkeypatch):
+    """It looks whole. Trying again or clearing the task finds it again; what the error says helps."""
+    relayed = relayed_gateway(cut_uploads="keep", check_xml=True, delays={1: 0, 2: 0, 3: 0})
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection(**QUICK)))
+    place = parts_of_an_upload(relayed, tmp_path)["From the last byte to the gateway's reply"][0]
+    path = tmp_path / "kept.xml"
+    path.write_bytes(manifest("kept", 120_000))
+    store = str(tmp_path / "kept.json")
+    relayed.relay.reset()
+    relayed.relay.plan(place, Cut("rst"))
+    before = len(relayed.simulator.uploads)
+    with pytest.raises(GatewayUnavailableError, match="426"):
+        one_try(str(path), 1, store, "kept", 0, until)
+    for number in (2, 3):
+        with pytest.raises(AirflowFailException, match=r"nothing shows whether .* only waits again.* resubmission=1"):
+            one_try(str(path), number, store, "kept", 0, until)
+    assert [upload.filed for upload in relayed.simulator.uploads[before:]] == [False]
+    one_try(str(path), 4, store, "kept", 1, until)
+    assert [upload.filed for upload in relayed.simulator.uploads[before:]] == [False, True]
 
 
 @pytest.mark.timeout(400)

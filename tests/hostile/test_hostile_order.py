@@ -17,9 +17,11 @@ from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway.submission import Transfer
+from airflow_provider_icsftps.gateway import Filing, Patience, Transfer, file_all
 
 FILES = {"/out/a.xml": b"12345", "/out/b.xml": b"1"}
+#: More than sockets hold, so that it is not all sent while the gateway reads nothing.
+LARGE = CONTENT * 60
 
 
 def taking_all(early: str, *late: str):
@@ -64,12 +66,41 @@ def test_a_226_before_the_end_of_an_upload_confirms_nothing(pki, client, late):
     with ScriptedServer(pki, {"STOR": taking_all("226 got it", *late)}) as server:
         gateway = client(server, **QUICK)
         gateway.connect()
-        with refused(GatewayProtocolError, server.address, PATH, "226 got it"):
+        with refused(TransferError, server.address, PATH, "226 got it", "looks first"):
             upload(gateway, Hesitant(gateway))
         assert gateway.last_transfer == Transfer.SENT
         assert server.reached.wait(3)
     assert server.endings == ["close_notify"]
     assert server.files[PATH] == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("kept", "verdict", "needs_proof", "renamed"),
+    [(100_000, "send", False, True), (len(LARGE), "received", True, False), (None, "send", True, False)],
+    ids=["a part", "all", "nothing"],
+)
+def test_after_a_226_before_the_end_the_gateway_is_asked_what_it_has(pki, client, kept, verdict, needs_proof, renamed):
+    """A part is sent again under another name, never the whole; in doubt only customs' word counts."""
+
+    def says_so_early(talk: Conversation, path: str) -> None:
+        talk.server.answers.pop("STOR")
+        talk.say("150 send it")
+        data, content = talk.accept_data(), bytearray()
+        receive(data, content, limit=100_000)
+        talk.say("226 got it")
+        receive(data, content)
+        data.close()
+        if kept is not None:
+            talk.server.files[path] = bytes(content[:kept])
+
+    filing = Filing(source=LARGE, service="Manifest", scope="test", source_name="a.xml")
+    with ScriptedServer(pki, {"STOR": says_so_early}) as server:
+        patience = Patience(60, sleep=lambda _: None)
+        (submission,) = file_all(client(server), [filing], patience=patience)
+    assert (submission.verdict, submission.needs_proof) == (verdict, needs_proof)
+    assert submission.file_name.endswith("-g2.xml") is renamed
+    assert server.files == {f"/Manifest/{submission.file_name}": LARGE}
+    assert server.commands.count("STOR") == (1 if verdict == "received" else 2)
 
 
 def test_a_552_before_the_end_of_an_upload_that_is_taken_all_the_same_is_a_no(pki, client):
@@ -162,7 +193,7 @@ def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, cli
 
     with ScriptedServer(pki, {"PASV": forged, "STOR": silent}) as server:
         gateway = client(server, **QUICK)
-        with refused(GatewayProtocolError, server.address, PATH, "226 got it"):
+        with refused(TransferError, server.address, PATH, "226 got it"):
             upload(gateway)
     assert gateway.last_transfer == Transfer.SENT
 
@@ -172,7 +203,7 @@ def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, cli
 def test_nonsense_instead_of_150_gives_no_file_and_no_listing(pki, client, folder, verb, reply):
     with ScriptedServer(pki, {verb: reply}, files=FILES) as server:
         gateway = client(server)
-        with refused(GatewayProtocolError, server.address, "makes no sense"):
+        with refused(GatewayProtocolError, server.address, "makes no sense; check host and port"):
             if verb == "RETR":
                 gateway.download("a.xml", folder / "a.xml")
             else:

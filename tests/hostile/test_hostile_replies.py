@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import socket
 
 import pytest
 from expectations import QUICK, refused
@@ -14,6 +15,7 @@ from airflow_provider_icsftps.exceptions import (
     GatewayTimeoutError,
     GatewayUnavailableError,
 )
+from airflow_provider_icsftps.gateway._replies import ReplyReader
 
 PLACES = pytest.mark.parametrize("command", ["CONNECT", "AUTH", "PASS"])
 
@@ -165,3 +167,16 @@ def test_an_extended_passive_reply_that_names_no_port_makes_no_sense(pki, client
 def test_a_size_that_is_no_number_is_no_size(pki, client, number):
     with ScriptedServer(pki, {"SIZE": f"213 {number}"}) as server:
         assert client(server).stored_size("Manifest", "a.xml") is None
+
+
+def test_a_time_that_is_over_is_not_given_to_the_next_line():
+    """Also where the bytes of an endless line come so fast that no single one is waited for."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"220 ready\r\n220")
+        reader = ReplyReader(ours, "utf-8")
+        reader.limit(10)
+        assert reader.readline(100) == "220 ready\r\n"
+        reader.limit(0)
+        with pytest.raises(TimeoutError, match="the whole reply took too long"):
+            reader.readline(100)

@@ -190,7 +190,7 @@ def test_an_answer_that_is_neither_yes_nor_no_leaves_the_outcome_unknown(pki, cl
     """All bytes were taken: to call that broken would let the same file be sent a second time under another name."""
     with ScriptedServer(pki, {"STOR": ending_with(reply)}) as server:
         gateway = client(server)
-        with refused(GatewayProtocolError, server.address, PATH, "makes no sense"):
+        with refused(GatewayProtocolError, server.address, PATH, "makes no sense", "looks first"):
             upload(gateway)
     assert gateway.last_transfer == Transfer.SENT
 

@@ -292,6 +292,17 @@ class TestWaitUntil:
         assert done["file_name"] == simulator.uploads[0].file_name
         assert len(simulator.uploads) == 1
 
+    @pytest.mark.parametrize(("naming", "remedy"), [("unique", "set resubmission=1"), ("own", "give it another name")])
+    def test_a_proof_that_does_not_come_is_told_with_what_helps(
+        self, naming, remedy, deferrable, connection, simulator, manifest
+    ):
+        simulator.start_outage()
+        simulator.faults.drop_control_before_226()
+        waiting = upload(manifest, naming=naming, deferrable=deferrable, timeout=0.3)
+        with pytest.raises(AirflowFailException, match=rf"only waits again: .*if it was not filed, {remedy}$"):
+            run_to_the_end(waiting)
+        assert len({record.file_name for record in simulator.uploads}) == 1
+
     def test_a_batch_returns_an_answer_for_each(self, deferrable, connection, simulator, tmp_path):
         paths = []
         for number in range(3):

@@ -8,12 +8,16 @@ import pytest
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
     FileNotAvailableError,
+    GatewayRefusedError,
     GatewayUnavailableError,
+    InvalidNameError,
     NameAlreadyUsedError,
     SubmissionRejectedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Filing, GatewayClient, Journal, file_all
+from airflow_provider_icsftps.gateway import Evidence, Filing, GatewayClient, Journal, Patience, file_all
+from airflow_provider_icsftps.gateway import filing as filing_module
+from airflow_provider_icsftps.gateway.evidence import Gathered
 from airflow_provider_icsftps.gateway.filing import Filer, measured
 from airflow_provider_icsftps.gateway.sources import MeasuredFile, measure
 from airflow_provider_icsftps.simulator import GatewaySimulator
@@ -95,6 +99,39 @@ def test_equal_files_in_one_task_are_one_filing(simulator, gateway):
     assert len(simulator.uploads) == 1
 
 
+def test_equal_files_of_two_that_file_are_two_filings(simulator, gateway):
+    """Their names differ, so each finds its own again, also when both were filed by one call."""
+    batch = [FIRST, dataclasses.replace(FIRST, scope="dag/other/run")]
+    submissions = file_all(gateway, batch)
+    assert [s.file_name for s in submissions] == filed(simulator)
+    assert len(filed(simulator)) == 2
+    assert [file_again(gateway, [filing])[0].file_name for filing in batch] == filed(simulator)
+
+
+def test_a_file_that_nobody_named_is_called_as_it_lies_there(simulator, gateway, tmp_path):
+    path = tmp_path / "departure.xml"
+    path.write_bytes(CONTENT)
+    filings = [Filing(source=source, service="Manifest", scope=str(source)) for source in (str(path), path, CONTENT)]
+    filings[0] = dataclasses.replace(filings[0], scope="as text")
+    assert [s.file_name.rpartition("-")[0] for s in file_all(gateway, filings)] == ["departure", "departure", "file"]
+
+
+def test_a_refusal_that_says_nothing_of_the_name_is_told_as_it_is(simulator, gateway):
+    simulator.faults.drop_after_bytes(10, "upload", reply="552 Quota exceeded.")
+    with pytest.raises(GatewayRefusedError, match="552 Quota exceeded") as caught:
+        file_all(gateway, [FIRST], patience=Patience(60, sleep=lambda _: None))
+    assert caught.value.code == 552
+    assert len(simulator.uploads) == 1
+
+
+def test_a_rejection_of_which_no_words_are_there_stops(simulator, gateway, monkeypatch):
+    rejected = Gathered(Evidence(size=len(CONTENT), rejected=True))
+    monkeypatch.setattr(filing_module, "gather", lambda *_, **__: rejected)
+    with pytest.raises(NameAlreadyUsedError, match="nothing was sent"):
+        file_all(gateway, [FIRST])
+    assert simulator.uploads == []
+
+
 def test_a_corrected_file_is_a_new_filing(simulator, gateway):
     file_all(gateway, [FIRST])
     file_again(gateway, [dataclasses.replace(FIRST, source=CONTENT + b" ")])
@@ -128,9 +165,34 @@ class TestOwnNames:
 
     def test_a_name_that_was_used_stops_because_its_content_is_not_known(self, simulator, gateway):
         file_all(gateway, [self.OWN])
-        with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/manifest\.xml before.*give another name"):
+        with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/manifest\.xml before.*give it another name"):
             file_all(gateway, [dataclasses.replace(self.OWN, source=b"other")])
         assert len(simulator.uploads) == 1
+
+    def test_what_was_cut_says_that_another_name_is_needed(self, simulator, gateway):
+        """A higher ``resubmission`` would change nothing."""
+        simulator.faults.drop_after_bytes(10, "upload", reset=True)
+        with pytest.raises(NameAlreadyUsedError, match=r"1 transfers, .* to try again, give it another name"):
+            file_all(gateway, [self.OWN], patience=Patience(60, sleep=lambda _: None))
+        assert len(simulator.uploads) == 1
+
+    def test_what_was_refused_is_not_taken_for_filed_when_the_answers_to_another_file_come(self):
+        """Its content was never sent, whatever becomes of the file that has its name."""
+        with GatewaySimulator(reused_name="553", delays={1: 0, 2: 0, 3: 0}) as simulator:
+            simulator.start_outage()
+            with GatewayClient(simulator.settings()) as client:
+                client.upload(b"other", service="Manifest", file_name="manifest.xml")
+                journal = Journal()
+                with pytest.raises(NameAlreadyUsedError, match="it answered 553"):
+                    file_all(client, [self.OWN], journal)
+                simulator.end_outage()
+                with pytest.raises(NameAlreadyUsedError, match=r"/Manifest/manifest\.xml before"):
+                    file_all(client, [self.OWN], journal)
+
+    def test_an_empty_name_is_none(self, simulator, gateway):
+        with pytest.raises(InvalidNameError, match="File name '' is no name"):
+            file_all(gateway, [dataclasses.replace(self.OWN, own_name="")])
+        assert simulator.uploads == []
 
     def test_two_files_of_one_name_are_not_taken_for_one(self, simulator, gateway):
         with pytest.raises(ConfigurationError, match=r"Two files .* are called manifest\.xml; nothing was sent"):

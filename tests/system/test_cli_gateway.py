@@ -63,6 +63,20 @@ def test_the_same_command_again_files_nothing(icsftps, simulator):
     assert len(simulator.uploads) == 2
 
 
+def test_what_is_not_proven_is_not_called_filed(icsftps, simulator):
+    """Nothing is kept here, so what was sent before may have been cut until customs has taken it."""
+    simulator.answer_after({2: 3600, 3: 3600})
+    assert icsftps("upload", "0.xml", "--service", "Manifest")[1].startswith("filed  ")
+    for hours, begin, known in (
+        (0, "sent before", "nothing shows yet that all of it got through"),
+        (2, "filed before", ""),
+    ):
+        simulator.clock.advance(hours=hours)
+        code, said, _ = icsftps("upload", "0.xml", "--service", "Manifest")
+        assert (code, said.startswith(begin), known in said) == (0, True, True)
+    assert len(simulator.uploads) == 1
+
+
 def test_a_name_follows_from_service_and_content_alone(icsftps, simulator):
     icsftps("upload", "0.xml", "--service", "Manifest")
     (record,) = filed(simulator)

@@ -37,9 +37,12 @@ from airflow_provider_icsftps.gateway import (
     Problem,
     Record,
     Shelf,
+    Sight,
     Span,
+    State,
     StatusCode,
     StatusFile,
+    Step,
     Submission,
     Transfer,
     Verdict,
@@ -99,6 +102,8 @@ def diagnosis(settings: GatewaySettings) -> str:
     found = diagnose(lambda: settings, services=["Manifest"], heartbeat=True, seconds=9)
     assert_type(found, Diagnosis)
     assert_type(found.ok, bool)
+    assert_type(found.steps, tuple[Step, ...])
+    assert_type(found.steps[0].state, State)
     diagnose(settings)  # type: ignore[arg-type]
     return found.message if found.failure is None else found.failure.who
 
@@ -165,7 +170,9 @@ def filing(gateway: GatewayClient | Fleet, names: OutboxNames) -> list[Submissio
     assert_type(outcomes[0].error, IcsFtpsError | None)
     assert_type(submissions_of(outcomes), list[Submission])
     assert_type(judge(Evidence(size=1, transfer=Transfer.SENT)), Verdict)
-    assert_type(observe(names, submissions_of(outcomes)[0], Goal("accepted")), Observation)
+    seen = observe(names, submissions_of(outcomes)[0], Goal("accepted"))
+    assert_type(seen, Observation)
+    assert_type(seen.sight, Sight)
     Filing("a.xml", "Manifest", "by hand")  # type: ignore[call-arg]
     return file_all(gateway, filings)
 

@@ -13,6 +13,7 @@ import inspect
 import pkgutil
 import re
 import textwrap
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -101,6 +102,37 @@ def bare_constants(module: ModuleType) -> list[str]:
         for name in constants
         if not any(re.search(rf"^#: .+\n(#.*\n)*{name}\b", text, re.MULTILINE) for text in texts)
     ]
+
+
+def unoffered(module: ModuleType) -> list[tuple[str, str, str]]:
+    """Name the classes of ours that what a module offers takes, gives or has, and that it does not offer itself."""
+    offered = public_names(module)
+    return [
+        (called, value, kind.__name__)
+        for name, thing in offered.items()
+        for called, function in _functions(name, thing)
+        for value, annotation in typing.get_type_hints(function).items()
+        for kind in _classes_in(annotation)
+        if kind.__module__.startswith(module.__name__) and kind not in offered.values()
+    ]
+
+
+def _functions(name: str, thing: Any) -> Iterator[tuple[str, Any]]:
+    if inspect.isfunction(thing):
+        yield name, thing
+    for base in thing.__mro__ if inspect.isclass(thing) and not issubclass(thing, enum.Enum) else ():
+        for key, member in vars(base).items() if base.__module__.startswith(package.__name__) else ():
+            function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+            function = inspect.unwrap(getattr(function, "__func__", function))
+            if inspect.isfunction(function) and (key == "__init__" or not key.startswith("_")):
+                yield name if key == "__init__" else f"{name}.{key}", function
+
+
+def _classes_in(annotation: Any) -> Iterator[type]:
+    if inspect.isclass(annotation):
+        yield annotation
+    for part in annotation if isinstance(annotation, list) else typing.get_args(annotation):
+        yield from _classes_in(part)
 
 
 def complaints(module: str) -> list[str]:

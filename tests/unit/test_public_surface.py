@@ -11,12 +11,23 @@ from types import ModuleType
 
 import pytest
 import typer
-from public_surface import bare_constants, complaints, described_in, package, public_modules, public_names, templated
+from public_surface import (
+    bare_constants,
+    complaints,
+    described_in,
+    package,
+    public_modules,
+    public_names,
+    templated,
+    unoffered,
+)
 
-from airflow_provider_icsftps import exceptions
+from airflow_provider_icsftps import exceptions, gateway
 from airflow_provider_icsftps.exceptions import ConfigurationError
 
 TESTS = Path(__file__).parent.parent
+#: What the library offers beside classes and functions.
+CONSTANTS = {"ENVIRONMENTS"}
 KINDS = ("hooks", "operators", "sensors", "triggers")
 OPERATORS = [
     operator
@@ -46,6 +57,21 @@ def test_the_types_of_a_public_name_are_shown(module):
     shown = " ".join(path.read_text(encoding="utf-8") for path in (TESTS / "typing").glob("*.py"))
     names = public_names(importlib.import_module(f"{package.__name__}.{module}"))
     assert [name for name in names if not re.search(rf"\b{name}\b", shown)] == []
+
+
+def test_the_library_offers_the_types_that_its_functions_take_and_give():
+    """But for those by which the archive's own parts speak to each other."""
+    inside = {("Shelf", "description"), ("Shelf.compare", "return"), ("Kept.sight", "return")}
+    assert {(called, value) for called, value, _ in unoffered(gateway)} == inside
+
+
+def test_the_library_names_what_it_offers_and_nothing_else_is_found_in_it():
+    assert dir(gateway) == sorted(gateway.__all__)
+    assert all(getattr(gateway, name).__module__.startswith(package.__name__) for name in {*dir(gateway)} - CONSTANTS)
+    with pytest.raises(ImportError, match="cannot import name 'Filler'"):
+        exec("from airflow_provider_icsftps.gateway import Filler")
+    with pytest.raises(AttributeError, match=r"^module '\S+\.gateway' has no attribute 'Filler'$"):
+        gateway.Filler  # noqa: B018
 
 
 def test_all_that_users_meet_is_looked_at():

@@ -142,6 +142,18 @@ class TestNothingIsFiledTwice:
                 assert knows_nothing(evidence), evidence
                 assert evidence.transfer not in {Transfer.CONFIRMED, Transfer.BROKEN}, evidence
 
+    def test_a_copy_whose_end_was_perhaps_not_seen_is_proven_by_customs_alone(self):
+        """Also one of the whole size: a gateway may keep it and never hand it on."""
+        cut, not_cut = ("sent", "broken", "killed"), ("none", "confirmed")
+        needing = [
+            (verdict, transfer)
+            for verdict in Verdict
+            for transfer in Transfer
+            if Submission(service="Manifest", file_name="a.xml", transfer=transfer, verdict=verdict).needs_proof
+        ]
+        assert needing == list(itertools.product(("send", "unproven", "received"), cut))
+        assert {*cut, *not_cut} == {*Transfer}
+
     def test_a_fresh_name_needs_proof_that_no_whole_copy_can_be_filed(self):
         for evidence in EVERYTHING:
             if judge(evidence) is Verdict.NEXT_GENERATION:

@@ -1,0 +1,61 @@
+"""What a journal says of earlier tries, and that a damaged entry stops a filing with a named error."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.gateway import Journal, Transfer
+from airflow_provider_icsftps.operators._journal import TaskJournal
+
+NAME, CONTENT = "a-0123456789abcdef.xml", "0" * 64
+DAMAGED = [
+    {},
+    {"sha256": CONTENT},
+    {"transfer": "sent"},
+    {"sha256": CONTENT, "transfer": "half of it"},
+    {"sha256": CONTENT, "transfer": None},
+    "confirmed",
+    7,
+]
+
+
+class Store(dict):
+    """A task state store, as far as a journal uses it."""
+
+    set = dict.__setitem__
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_was_noted_is_known_and_nothing_else_is_made_up(complete):
+    journal = Journal(complete=complete)
+    nothing = Transfer.NONE if complete else Transfer.KILLED
+    assert (journal.knows(NAME, CONTENT), journal.transfer(NAME, CONTENT)) == (False, nothing)
+    journal.note(NAME, CONTENT, Transfer.SENT)
+    assert (journal.knows(NAME, CONTENT), journal.transfer(NAME, CONTENT)) == (True, Transfer.SENT)
+    assert (journal.knows(NAME, "1" * 64), journal.transfer(NAME, "1" * 64)) == (False, nothing)
+
+
+def test_a_name_that_was_refused_was_not_sent():
+    """Else a name of the user's own choosing would stand for this content, whoever filed under it."""
+    journal = Journal()
+    journal.note(NAME, CONTENT, Transfer.NONE)
+    assert (journal.knows(NAME, CONTENT), journal.transfer(NAME, CONTENT)) == (False, Transfer.NONE)
+
+
+def test_a_later_try_reads_what_an_earlier_one_noted():
+    store = Store()
+    TaskJournal(store, 1).note(NAME, CONTENT, Transfer.CONFIRMED)
+    assert TaskJournal(store, 2).transfer(NAME, CONTENT) is Transfer.CONFIRMED
+
+
+@pytest.mark.parametrize("entry", DAMAGED, ids=str)
+def test_a_damaged_entry_is_neither_believed_nor_passed_over(entry):
+    """To take it for none would send under a name that may have been used."""
+    store = Store()
+    TaskJournal(store, 1).note(NAME, CONTENT, Transfer.SENT)
+    (key,) = (key for key in store if NAME in key)
+    store[key] = entry
+    for ask in (TaskJournal(store, 2).transfer, TaskJournal(store, 2).knows):
+        with pytest.raises(ConfigurationError, match=rf"{NAME}: .* are expected.*nothing was sent\. .*resubmission"):
+            ask(NAME, CONTENT)
