@@ -31,8 +31,8 @@ test: $(READY) ## Run all tests
 
 # what runs each line and branch of the core; no more, for it takes long enough
 CORE_TESTS ?= tests/unit/gateway $(addprefix tests/unit/test_,exceptions.py public_surface.py regressions.py) tests/hostile \
-	$(addprefix tests/integration/test_,client.py concluding.py filing.py fleet.py ownership.py \
-	certificate_life.py::TestFacts)
+	$(addprefix tests/integration/test_,archive.py archive_edges.py client.py concluding.py filing.py fleet.py \
+	ownership.py reconciling.py reconciling_deletes.py certificate_life.py::TestFacts)
 coverage: $(READY) ## Run the tests of the core, and show what they leave out of it
 	@mkdir -p .coverage
 	@$(BIN)/coverage run -m pytest -q $(CORE_TESTS)
