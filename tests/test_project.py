@@ -65,3 +65,12 @@ def test_no_file_has_grown_beyond_what_one_can_read():
     for folder in ("airflow_provider_icsftps", "benchmarks", "example_dags"):
         for path in (ROOT / folder).rglob("*.py"):
             assert len(path.read_text().splitlines()) < 500, path
+
+
+def test_a_mutant_that_may_survive_is_of_todays_code_and_has_a_reason():
+    survivors = tomllib.loads((ROOT / "tests/unit/gateway/surviving_mutants.toml").read_text())["survivor"]
+    for one in survivors:
+        module = one["function"].partition(".")[0]
+        assert one["was"] in (ROOT / f"airflow_provider_icsftps/gateway/{module}.py").read_text()
+        assert one["was"] != one["became"]
+        assert one["why"]

@@ -76,6 +76,8 @@ class TestStatusFileNames:
             "status_M_a.xml_².xml",
             "status_M_a.xml_１.xml",
             "status_M_a.xml_1_١.xml",
+            "status_M_a.xml_3_1234567.xml",
+            "status_M_a.xml_3(1234567).xml",
             "status_M_a.xml_.xml",
             "status_M_a.xml_1.xml\n",
             "status_M_a.xml_1.XML.part",
