@@ -95,7 +95,7 @@ class TestStatusFileNames:
     def test_what_is_no_status_file_of_ours_has_no_digit(self, name):
         assert status_digit(name, "M", "a.xml") is None
 
-    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456"])
+    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456", "(123456)"])
     def test_a_further_file_of_one_digit_is_read(self, repeat):
         assert status_digit(f"status_M_a.xml_3{repeat}.xml", "M", "a.xml") == 3
 
@@ -208,4 +208,6 @@ class TestOutboxNames:
         for _ in range(2):
             assert names.matching("*.xml") == ["a.xml", "b.xml", "e[1].xml"]
         assert names.matching("e[[]1].xml") == ["e[1].xml"]
+        assert names.matching("?.xml") == ["a.xml", "b.xml"]
+        assert names.matching("[ab].xml") == ["a.xml", "b.xml"]
         assert names.matching("*.pdf") == []
