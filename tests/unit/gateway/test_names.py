@@ -97,6 +97,7 @@ class TestUploadName:
             ("Blåbærgrød på Ærø.XML", "Blaabaergroed_paa_Aeroe", ".XML"),
             ("ØRSTED Å.xml", "OeRSTED_Aa", ".xml"),
             ("café müller.xml", "cafe_muller", ".xml"),
+            ("Göteborg Mälaren.xml", "Goteborg_Malaren", ".xml"),
             ("日本.xml", "file", ".xml"),
             ("a.tar.gz", "a.tar", ".gz"),
             (".hidden", "hidden", ""),
