@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 READY := $(VENV)/ready
 
-.PHONY: help demo playground test coverage matrix chaos bench fuzz docs linkcheck pictures lint format hooks dist clean
+.PHONY: help demo playground test coverage matrix chaos mutants bench fuzz docs linkcheck pictures lint format hooks dist clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  make %-12s %s\n' "$$verb" "$$text"; done
@@ -45,6 +45,9 @@ N ?= 500
 SEED ?= 1
 chaos: $(READY) ## Break N=500 filings at random places (SEED=1), and count what was filed twice or lost
 	@$(BIN)/python -W ignore tests/chaos/long_run.py $(N) $(SEED)
+
+mutants: $(READY) ## Change the rules on names, status files and verdicts one place at a time; some test must notice
+	@$(BIN)/python tests/unit/gateway/surviving_mutants.py
 
 bench: $(READY) ## Measure waits and transfers against the usual ways; about an hour
 	@$(BIN)/python benchmarks/transfer.py
@@ -86,4 +89,4 @@ dist: $(READY) ## Build the wheel and the sdist into dist/, and check them as th
 	@$(BIN)/twine check --strict dist/*
 
 clean: ## Remove what these verbs made
-	rm -rf $(VENV) .nox .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage docs/_build
+	rm -rf $(VENV) .nox .demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage mutants docs/_build

@@ -33,8 +33,18 @@ ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PROMISED = [*PROJECT["dependencies"], *EXTRAS["simulator"], *EXTRAS["openlineage"]]
-#: They look at the source or at what is shipped, run no code of ours, and want newer libraries than we do.
-LOOKERS = {"codespell", "import-linter", "mypy", "nox", "readme-renderer", "ruff", "twine", "types-defusedxml"}
+#: They look at the source, the tests or what is shipped, no test needs them, and they want newer libraries than we do.
+LOOKERS = {
+    "codespell",
+    "import-linter",
+    "mutmut",
+    "mypy",
+    "nox",
+    "readme-renderer",
+    "ruff",
+    "twine",
+    "types-defusedxml",
+}
 AIRFLOW_ITSELF = {"apache-airflow", "apache-airflow-core", "apache-airflow-task-sdk"}
 
 nox.options.default_venv_backend = "uv"

@@ -54,7 +54,7 @@ _FIELDS = {
     "file_name_max_length": {
         "label": "Longest file name",
         "description": "Characters, extension included.",
-        "schema": {"type": ["integer", "null"], "default": 82, "minimum": 32, "maximum": 255},
+        "schema": {"type": ["integer", "null"], "default": 82, "minimum": 32, "maximum": 200},
     },
     "sessions": {
         "label": "Parallel sessions",

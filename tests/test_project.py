@@ -75,3 +75,12 @@ def test_no_two_test_modules_have_one_name():
     """Their folders are no packages: of two with one name, pytest and ``import`` would take the first for both."""
     names = collections.Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in _MANY)
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_a_mutant_that_may_survive_is_of_todays_code_and_has_a_reason():
+    survivors = tomllib.loads((ROOT / "tests/unit/gateway/surviving_mutants.toml").read_text())["survivor"]
+    for one in survivors:
+        module = one["function"].partition(".")[0]
+        assert one["was"] in (ROOT / f"airflow_provider_icsftps/gateway/{module}.py").read_text()
+        assert one["was"] != one["became"]
+        assert one["why"]

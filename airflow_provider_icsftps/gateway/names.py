@@ -6,7 +6,7 @@ The rules (docs/gateway.md says how sure each is):
 * A file is uploaded to ``/<service>/<file name>``. Names may hold dots and underscores.
 * A file name is unique for ever per certificate, rejected and failed uploads included. So a name that is the
   same on every retry of one task, and different for different content, is an idempotency key.
-* Nothing that a server calls a file may become a path here: one segment, no control characters.
+* Nothing that a server calls a file may become a path here: one segment, nothing that cannot be printed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ HEARTBEAT_SERVICE = "FTPSGW.Heartbeat"
 MAX_GENERATION = 3
 
 _LONGEST_NAME = 255  # no file system here takes a longer one
+_LONGEST_UPLOAD = 200  # a status file's name holds the file's and the service's, and must not be longer than that
 _DIGEST_CHARACTERS = 16  # 64 bits: one chance in a billion of two equal names among 190,000 filings
+_LIKE_A_DIGIT = re.compile(r"(?:_[0-3])+\Z")  # how a status file's name ends, before ".xml"
 _DANISH = str.maketrans(
     {"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa", "é": "e", "ü": "u", "ö": "o", "ä": "a"}
 )
@@ -43,8 +45,9 @@ class FileNameRule:
 
     :param characters: the legal characters, as the inside of a regular-expression class, for example
         ``A-Za-z0-9_``.
-    :param max_length: the longest legal name, in characters, extension included.
-    :raises ConfigurationError: when the characters are no such class, or there is no room for a name.
+    :param max_length: the longest legal name, in characters, extension included; 32 to 200.
+    :raises ConfigurationError: when the characters are no such class or could let a path through, or the length is
+        another.
     """
 
     characters: str = "A-Za-z0-9_.-"
@@ -70,6 +73,11 @@ class FileNameRule:
         if self.max_length < _DIGEST_CHARACTERS + 16:
             raise ConfigurationError(
                 f"File-name rule allows {self.max_length} characters; unique names need {_DIGEST_CHARACTERS + 16}"
+            )
+        if self.max_length > _LONGEST_UPLOAD:
+            raise ConfigurationError(
+                f"File-name rule allows {self.max_length} characters; {_LONGEST_UPLOAD} are the most, because a "
+                "status file's name holds the file's and must not be too long either"
             )
 
     def allows(self, text: str) -> bool:
@@ -117,9 +125,9 @@ def check_own_name(name: str, rule: FileNameRule | None = None) -> str:
     :raises InvalidNameError: also for a name that ends like a status file's digit: its answers could be taken for
         those of a file whose name is the part before.
     """
-    if re.search(r"_[0-3]$", name):
+    if ending := _LIKE_A_DIGIT.search(name):
         raise InvalidNameError(
-            f"File name {name!r} ends in {name[-2:]!r} like a status file's digit, so its answers could not be told "
+            f"File name {name!r} ends in {ending[0]!r} like a status file's digit, so its answers could not be told "
             "apart; rename it, or let names be made unique"
         )
     return check_file_name(name, rule)
@@ -142,7 +150,8 @@ def check_server_name(name: str) -> str:
     """
     Return a name from a server's listing if it is safe to use as the last part of a local path.
 
-    Blanks and Danish letters are fine; a path, a control character or a dot name is not.
+    Blanks and Danish letters are fine; a path, a dot name or what cannot be printed, such as a control character or
+    a no-break space, is not.
 
     :param name: what the server called a file.
     :raises InvalidNameError: with what is wrong.
@@ -174,7 +183,7 @@ def _check_segment(name: str, what: str) -> str:
         raise InvalidNameError(f"{what} {name!r} holds a path separator")
     # "Cc" and the bidirectional "Cf" characters make a log lie; lone surrogates are undecodable bytes and stay
     if not name.isprintable() and any(not c.isprintable() and not "\ud800" <= c <= "\udfff" for c in name):
-        raise InvalidNameError(f"{what} {name!r} holds a control character")
+        raise InvalidNameError(f"{what} {name!r} holds a character that cannot be printed")
     return name
 
 
@@ -194,7 +203,8 @@ def upload_name(
     The same arguments give the same name for ever: no clock, no random number, no counter. Other content,
     another run or another resubmission number gives another name.
 
-    :param source_name: the user's file name; its stem and suffix are kept as far as they are legal and fit.
+    :param source_name: the user's file name; its stem and suffix are kept as far as they are legal and fit. A suffix
+        that ends like a status file's digit (``.xml_1``) loses that ending: see :func:`check_own_name`.
     :param scope: who files: ``dag_id/task_id/run_id``. Never a map index: it is a position, and positions move.
     :param service: the service folder.
     :param sha256: SHA-256 of the content, 64 hexadecimal digits.
@@ -211,7 +221,7 @@ def upload_name(
     dash = next((c for c in "-_" if rule.allows(c)), "")
     ending = f"{dash}{digest}" + (f"{dash}g{generation}" if generation > 1 else "")
     base = PurePosixPath(source_name.replace("\\", "/")).name
-    suffix = rule.legalise(PurePosixPath(base).suffix)[:12]
+    suffix = _LIKE_A_DIGIT.sub("", rule.legalise(PurePosixPath(base).suffix)[:12]).rstrip(".")
     if not suffix.startswith("."):  # without the dot it would read as part of the digest
         suffix = ""
     stem = rule.legalise(PurePosixPath(base).stem).strip("._-") or "file"

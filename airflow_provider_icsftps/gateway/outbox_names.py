@@ -36,7 +36,7 @@ class OutboxNames(Set[str]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a file lay there."""
-        return isinstance(name, str) and name in self._beginning(name)[:1]
+        return isinstance(name, str) and name in self._beginning(name)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names, in order."""
@@ -53,7 +53,7 @@ class OutboxNames(Set[str]):
         :param pattern: such as ``Manifest_*.xml``; upper and lower case differ.
         """
         if pattern not in self._by_pattern:
-            names = self._beginning(_WILDCARD.split(pattern, maxsplit=1)[0])
+            names = self._beginning(_WILDCARD.split(pattern)[0])
             if names:  # patterns for which there is nothing are not worth their compilation
                 matches = re.compile(fnmatch.translate(pattern)).match
                 names = [name for name in names if matches(name)]
@@ -72,7 +72,7 @@ class OutboxNames(Set[str]):
     def _beginning(self, text: str) -> list[str]:
         """Return the names that begin with a text."""
         first, length = bisect_left(self._names, text), len(text)
-        return self._names[first : bisect_right(self._names, text, first, key=lambda name: name[:length])]
+        return self._names[first : bisect_right(self._names, text, key=lambda name: name[:length])]
 
 
 def _stem(service: str, file_name: str) -> str:
@@ -132,8 +132,9 @@ def status_files(names: Iterable[str], service: str, file_name: str) -> dict[str
     """
     if isinstance(names, OutboxNames):
         names = names.like_status_files_of(service, file_name)
-    found = {name: status_digit(name, service, file_name) for name in names}
-    return dict(sorted(((n, d) for n, d in found.items() if d is not None), key=lambda pair: (pair[1], pair[0])))
+    digits = ((name, status_digit(name, service, file_name)) for name in names)
+    # the names differ from the digit on, so their order is that of the digits
+    return dict(sorted((name, digit) for name, digit in digits if digit is not None))
 
 
 def digit_of(name: str) -> int | None:

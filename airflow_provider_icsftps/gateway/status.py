@@ -87,8 +87,9 @@ class StatusFile:
 
         :param data: the file's content.
         :param code: the digit from the file's name.
-        :raises StatusFileError: when it is no XML, holds entities or a document type, is too large, or has no
-            ``file`` element.
+        :raises StatusFileError: when it is no XML, holds entities or a document type, is too large, has no
+            ``file`` element, or holds a timestamp that is none.
+        :raises ValueError: when the digit is none of 0 to 3.
         """
         if len(data) > MAX_STATUS_BYTES:
             raise StatusFileError(f"Status file has {len(data)} bytes; more than {MAX_STATUS_BYTES} are not read")
@@ -143,8 +144,8 @@ class StatusFile:
             SubElement(error, "error.message").text = self.error_message
             SubElement(error, "error.resolution").text = self.error_resolution
         indent(root)
-        body: bytes = tostring(root, encoding="utf-8", short_empty_elements=False)
-        return b'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n' + body + b"\n"
+        body = tostring(root, encoding="unicode")
+        return f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{body}\n'.encode()
 
     def to_data(self) -> dict[str, Any]:
         """Return what a data team asks for, JSON-able: digit, code, timestamp (ISO 8601), text, error, responses."""
@@ -203,6 +204,6 @@ def _find(root: Element, tag: str) -> Element | None:
     return next((element for element in root.iter() if _local(element) == tag), None)
 
 
-def _text(root: Element | None, tag: str) -> str:
-    found = None if root is None else _find(root, tag)
+def _text(root: Element, tag: str) -> str:
+    found = _find(root, tag)
     return (found.text or "").strip() if found is not None else ""

@@ -255,6 +255,8 @@ class Goal:
             raise ConfigurationError(f"until={self.until!r} is none of {', '.join(UNTIL)}")
         if type(self.responses) is not int or self.responses < 1:
             raise ConfigurationError(f"responses={self.responses!r} is no whole number from 1 up")
+        if self.response_pattern == "":
+            raise ConfigurationError("response_pattern is empty, which no name matches; leave it out or give a pattern")
         if self.until != "response" and (self.responses > 1 or self.response_pattern):
             raise ConfigurationError(f"responses are not waited for with until={self.until!r}; use until='response'")
 

@@ -12,6 +12,7 @@ from airflow_provider_icsftps.gateway.names import (
     FileNameRule,
     check_file_name,
     check_folder,
+    check_own_name,
     check_server_name,
     check_service,
     upload_name,
@@ -29,7 +30,7 @@ DIGESTS = st.binary(max_size=4).map(lambda content: hashlib.sha256(content).hexd
 RULES = st.builds(
     FileNameRule,
     st.sampled_from([DEFAULT, "A-Za-z0-9_", "A-Za-z0-9", "a-z0-9.", "a-z0-9-", r"\w .()\-", r"A-Za-z0-9_.æøåÆØÅ\-"]),
-    st.integers(32, 255),
+    st.integers(32, 200),
 )
 
 
@@ -96,6 +97,7 @@ class TestUploadName:
             ("Blåbærgrød på Ærø.XML", "Blaabaergroed_paa_Aeroe", ".XML"),
             ("ØRSTED Å.xml", "OeRSTED_Aa", ".xml"),
             ("café müller.xml", "cafe_muller", ".xml"),
+            ("Göteborg Mälaren.xml", "Goteborg_Malaren", ".xml"),
             ("日本.xml", "file", ".xml"),
             ("a.tar.gz", "a.tar", ".gz"),
             (".hidden", "hidden", ""),
@@ -110,11 +112,23 @@ class TestUploadName:
             ("a.\n\0", "a", ".__"),
             ("a\r\nDELE b.xml", "a__DELE_b", ".xml"),
             ("val_afgang.xml", "val_afgang", ".xml"),
+            ("a.xml_1", "a", ".xml"),
+            ("a.xml_1_0", "a", ".xml"),
+            ("a.abcdefghi_12", "a", ".abcdefghi"),
+            ("a._3", "a", ""),
+            ("a.xml_4", "a", ".xml_4"),
+            ("a.xml_12", "a", ".xml_12"),
+            ("a_1.xml", "a_1", ".xml"),
         ],
     )
     def test_keeps_what_can_be_read(self, source, stem, suffix):
         name = upload_name(source, SCOPE, "Manifest", SHA)
         assert re.sub(r"-[0-9a-f]{16}", "|", name) == f"{stem}|{suffix}"
+
+    @given(ANY_TEXT, st.text("_.0123 x", max_size=12), st.integers(1, 3), RULES)
+    def test_may_be_chosen_by_a_user_too(self, stem, suffix, generation, rule):
+        name = upload_name(f"{stem}.{suffix}", SCOPE, "Manifest", SHA, generation=generation, rule=rule)
+        assert check_own_name(name, rule) == name
 
     def test_a_long_stem_is_cut_and_digest_and_suffix_stay(self):
         name = upload_name("m" * 300 + ".xml", SCOPE, "Manifest", SHA, generation=3)
@@ -186,6 +200,15 @@ class TestFileNameRule:
         with pytest.raises(ConfigurationError, match="unique names need 32"):
             FileNameRule(DEFAULT, length)
 
+    def test_a_status_file_has_room_for_the_longest_name(self):
+        assert FileNameRule(DEFAULT, 200).max_length == 200
+        with pytest.raises(ConfigurationError, match="allows 201 characters; 200 are the most"):
+            FileNameRule(DEFAULT, 201)
+
+    @pytest.mark.parametrize(("characters", "expected"), [("a-z0-9_", "a_b"), ("a-z0-9", "ab"), ("A-Za-z0-9.-", "ab")])
+    def test_what_is_not_legal_becomes_an_underscore_where_that_is_legal(self, characters, expected):
+        assert FileNameRule(characters).legalise("a b") == expected
+
     @given(ANY_TEXT, RULES)
     def test_what_was_made_legal_is_legal(self, text, rule):
         assert rule.allows(rule.legalise(text))
@@ -222,6 +245,25 @@ class TestChecks:
         with pytest.raises(InvalidNameError) as caught:
             check(name)
         assert str(caught.value).isprintable()
+
+    @pytest.mark.parametrize(
+        ("check", "what"),
+        [
+            (check_file_name, "File name"),
+            (check_service, "Service"),
+            (check_server_name, "Name from the gateway"),
+            (lambda name: check_folder(f"/{name}"), "Folder"),
+        ],
+    )
+    def test_a_refusal_tells_which_name_and_why(self, check, what):
+        for name, why in [
+            ("..", "is no name"),
+            ("a\\b", "holds a path separator"),
+            ("a\0b", "holds a character that cannot be printed"),
+        ]:
+            with pytest.raises(InvalidNameError) as caught:
+                check(name)
+            assert str(caught.value) == f"{what} {name!r} {why}"
 
     @pytest.mark.parametrize("name", sorted(set(HOSTILE.values()) - {"", ".", "a/b", "/etc/passwd"}), ids=ascii)
     def test_a_folder_of_a_hostile_name_is_refused(self, name):
@@ -264,6 +306,33 @@ class TestChecks:
     def test_a_file_name_keeps_to_the_rule(self, name):
         with pytest.raises(InvalidNameError, match="allowed are the characters"):
             check_file_name(name)
+
+    def test_a_refusal_tells_each_character_that_is_not_allowed(self):
+        with pytest.raises(InvalidNameError) as caught:
+            check_file_name("a b;c d")
+        assert str(caught.value) == f"File name 'a b;c d' holds ' ;'; allowed are the characters {DEFAULT}"
+
+    @pytest.mark.parametrize("digit", range(4))
+    @pytest.mark.parametrize("stem", ["a", "a.xml", "a_1", "_"])
+    def test_a_name_of_ones_own_does_not_end_like_a_status_files_digit(self, stem, digit):
+        with pytest.raises(InvalidNameError) as caught:
+            check_own_name(f"{stem}_{digit}")
+        assert f"File name '{stem}_{digit}' ends in '" in str(caught.value)
+        assert str(caught.value).endswith(
+            f"_{digit}' like a status file's digit, so its answers could not be told apart; rename it, "
+            "or let names be made unique"
+        )
+
+    @pytest.mark.parametrize("name", ["a_4", "a_12", "a1", "a-1", "a_1.xml", "_1a", "a.xml"])
+    def test_a_name_of_ones_own_may_hold_digits_elsewhere(self, name):
+        assert check_own_name(name) == name
+
+    def test_a_name_of_ones_own_keeps_to_the_rule(self):
+        with pytest.raises(InvalidNameError, match="allowed are the characters"):
+            check_own_name("æ b")
+        assert check_own_name("æ b", FileNameRule("a-zæ 0-9", 82)) == "æ b"
+        with pytest.raises(InvalidNameError, match="cannot be printed"):
+            check_own_name("a_1\n")
 
     def test_a_file_name_keeps_to_the_length(self):
         assert len(check_file_name("m" * 82)) == 82

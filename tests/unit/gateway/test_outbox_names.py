@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_icsftps.gateway.names import FileNameRule, upload_key, upload_name
 from airflow_provider_icsftps.gateway.outbox_names import (
     OutboxNames,
     digit_of,
+    names_with_key,
     status_digit,
     status_file_name,
     status_files,
@@ -18,6 +20,8 @@ from airflow_provider_icsftps.gateway.outbox_names import (
 
 SERVICES = st.from_regex(r"[A-Za-z0-9_.-]{1,30}", fullmatch=True).filter(lambda text: text not in {".", ".."})
 FILE_NAMES = st.from_regex(r"[A-Za-z0-9_.-]{1,60}", fullmatch=True).filter(lambda text: text not in {".", ".."})
+SHA = "0123456789abcdef" * 4
+SOURCES = st.builds("{}.{}".format, FILE_NAMES, st.text("_.0123x-", max_size=14))
 # names that are easily taken for one another
 ALIKE = st.lists(st.sampled_from(["a", "_1", "_2", ".xml", "_", "-3", ".1", " (2)", "x"]), min_size=1, max_size=5).map(
     "".join
@@ -72,6 +76,8 @@ class TestStatusFileNames:
             "status_M_a.xml_².xml",
             "status_M_a.xml_１.xml",
             "status_M_a.xml_1_١.xml",
+            "status_M_a.xml_3_1234567.xml",
+            "status_M_a.xml_3(1234567).xml",
             "status_M_a.xml_.xml",
             "status_M_a.xml_1.xml\n",
             "status_M_a.xml_1.XML.part",
@@ -89,7 +95,7 @@ class TestStatusFileNames:
     def test_what_is_no_status_file_of_ours_has_no_digit(self, name):
         assert status_digit(name, "M", "a.xml") is None
 
-    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456"])
+    @pytest.mark.parametrize("repeat", ["", "_2", "-2", ".2", "(2)", " (2)", "_123456", "(123456)"])
     def test_a_further_file_of_one_digit_is_read(self, repeat):
         assert status_digit(f"status_M_a.xml_3{repeat}.xml", "M", "a.xml") == 3
 
@@ -116,9 +122,61 @@ class TestStatusFileNames:
     def test_digit_is_read_whatever_upload_it_belongs_to(self, service, file_name, digit):
         assert digit_of(status_file_name(service, f"{file_name}.xml", digit)) == digit
 
-    @pytest.mark.parametrize("name", ["status_1.xml", "svar.xml", "status_M_a.xml_4.xml", "status_M_a_1.xml\n", ""])
+    @given(SOURCES, st.integers(1, 3), st.integers(0, 3), st.integers(1, 99))
+    def test_the_digit_of_every_answer_to_an_upload_is_read(self, source, generation, digit, repeat):
+        name = upload_name(source, "d/t/r", "M", SHA, generation=generation)
+        assert digit_of(status_file_name("M", name, digit, repeat)) == digit
+
+    @pytest.mark.parametrize(
+        "name",
+        ["status_1.xml", "svar.xml", "status_M_a.xml_4.xml", "status_M_a_1.xml\n", "status_M_a.xml_1_١.xml", ""],
+    )
     def test_what_is_no_status_file_has_no_digit(self, name):
         assert digit_of(name) is None
+
+
+class TestNamesWithKey:
+    KEY = upload_key("d/t/r", "M", SHA)
+    RULES = st.sampled_from([FileNameRule(), FileNameRule("A-Za-z0-9_"), FileNameRule("A-Za-z0-9")])
+
+    @given(SOURCES, st.integers(1, 3), st.integers(0, 3), st.integers(1, 99), RULES)
+    def test_a_filing_is_found_whatever_it_was_called(self, source, generation, digit, repeat, rule):
+        name = upload_name(source, "d/t/r", "M", SHA, generation=generation, rule=rule)
+        assert names_with_key([status_file_name("M", name, digit, repeat)], "M", self.KEY) == [name]
+
+    def test_each_name_is_told_once_and_in_order(self):
+        names = [f"{stem}-{self.KEY}{more}.xml" for stem in "ab" for more in ("", "-g2", "-g3")]
+        answers = [status_file_name("M", name, digit) for name in reversed(names) for digit in (1, 2)]
+        assert names_with_key(["svar.xml", *answers], "M", self.KEY) == sorted(names)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "status_M_a-KEY.xml",
+            "status_M_a-KEY.xml_4.xml",
+            "status_M_a-KEY.xml_1.xml.tmp",
+            "status_M_a-KEY.xml_1_١.xml",
+            "status_M_KEY.xml_1.xml",
+            "status_M_a-KEY-g4.xml_1.xml",
+            "status_M_a-KEY-g1.xml_1.xml",
+            "status_M_a-KEY-b.xml_1.xml",
+            "status_M_a-KEY.tar.gz_1.xml",
+            "status_M_a-OTHER.xml_1.xml",
+            "status_N_a-KEY.xml_1.xml",
+            "status_m_a-KEY.xml_1.xml",
+            "xstatus_M_a-KEY.xml_1.xml",
+            "a-KEY.xml",
+        ],
+    )
+    def test_another_filing_is_not_found(self, name):
+        assert names_with_key([name.replace("KEY", self.KEY)], "M", self.KEY) == []
+
+    def test_a_dot_in_a_service_is_a_dot(self):
+        answers = [
+            status_file_name(service, f"a-{self.KEY}.xml", 1) for service in ("FTPSGW.Heartbeat", "FTPSGWxHeartbeat")
+        ]
+        assert names_with_key(answers[:1], "FTPSGW.Heartbeat", self.KEY) == [f"a-{self.KEY}.xml"]
+        assert names_with_key(answers[1:], "FTPSGW.Heartbeat", self.KEY) == []
 
 
 class TestOutboxNames:
@@ -150,4 +208,6 @@ class TestOutboxNames:
         for _ in range(2):
             assert names.matching("*.xml") == ["a.xml", "b.xml", "e[1].xml"]
         assert names.matching("e[[]1].xml") == ["e[1].xml"]
+        assert names.matching("?.xml") == ["a.xml", "b.xml"]
+        assert names.matching("[ab].xml") == ["a.xml", "b.xml"]
         assert names.matching("*.pdf") == []

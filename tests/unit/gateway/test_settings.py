@@ -108,7 +108,7 @@ def test_settings_do_not_change():
         ({"outbox": "out"}, "must be absolute"),
         ({"outbox": "/"}, "must be absolute"),
         ({"outbox": "/out/../etc"}, "is no name"),
-        ({"outbox": "/out\r\nDELE a"}, "control character"),
+        ({"outbox": "/out\r\nDELE a"}, "cannot be printed"),
         ({"data_ports": (0, 100)}, "Data ports 0-100 are no port range"),
         ({"data_ports": (200, 100)}, "Data ports 200-100 are no port range"),
         ({"data_ports": (1, 65536)}, "Data ports 1-65536 are no port range"),

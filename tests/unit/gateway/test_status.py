@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -126,11 +127,26 @@ def test_a_status_file_is_written_as_it_was_read(name):
 def test_a_status_file_is_written_as_the_gateway_does():
     assert (DATA / "delivered.xml").read_bytes() == PING.to_xml()
     assert (DATA / "error_under_file.xml").read_bytes() == GOLDEN["error_under_file.xml"].to_xml()
+    assert "rødgrød.xml</filename>".encode() in GOLDEN["danish.xml"].to_xml()
 
 
 def test_the_digit_decides_and_not_the_text():
     data = (DATA / "error_under_file.xml").read_bytes()
     assert [StatusFile.from_xml(data, digit).code for digit in range(4)] == list(StatusCode)
+
+
+@pytest.mark.parametrize("digit", [-1, 4, 10])
+def test_there_are_no_other_digits(digit):
+    with pytest.raises(ValueError, match="StatusCode"):
+        StatusFile.from_xml((DATA / "delivered.xml").read_bytes(), digit)
+
+
+@pytest.mark.parametrize("words", list(itertools.product(["", "word"], repeat=3)), ids=str)
+def test_an_error_of_some_words_is_read_back(words):
+    code, message, resolution = words
+    status = StatusFile(code=StatusCode.ERROR, error_code=code, error_message=message, error_resolution=resolution)
+    assert status == StatusFile.from_xml(status.to_xml(), 0)
+    assert (b"<error>" in status.to_xml()) == any(words)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +203,7 @@ WHOLE = (DATA / "danish.xml").read_bytes()
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        pytest.param(BOMB, "unsafe to read", id="entity bomb"),
+        pytest.param(BOMB, "unsafe to read: DTDForbidden$", id="entity bomb"),
         pytest.param(EXTERNAL, "unsafe to read", id="external entity"),
         pytest.param(b"<!DOCTYPE status><status><file/></status>", "unsafe to read", id="document type"),
         pytest.param(

@@ -18,6 +18,7 @@ from airflow_provider_icsftps.gateway.submission import (
     Submission,
     Transfer,
     Verdict,
+    combined,
     judge,
     observe,
 )
@@ -219,6 +220,30 @@ class TestNothingIsLost:
             assert judge(replace(evidence, codes=evidence.codes | {StatusCode.ACCEPTED})) is Verdict.FILED
 
 
+class TestCombined:
+    """What is known of a name after two transfers under it."""
+
+    PAIRS = tuple(itertools.product(Transfer, Transfer))
+
+    @pytest.mark.parametrize("before", Transfer)
+    def test_a_transfer_that_did_not_begin_changes_nothing(self, before):
+        assert combined(before, Transfer.NONE) is before
+
+    @pytest.mark.parametrize("now", Transfer)
+    def test_the_first_transfer_is_all_that_is_known(self, now):
+        assert combined(Transfer.NONE, now) is now
+
+    @pytest.mark.parametrize(("before", "now"), PAIRS)
+    def test_what_may_be_cut_and_may_be_taken_for_whole_stays_so(self, before, now):
+        if before in {Transfer.SENT, Transfer.KILLED} and now is not Transfer.NONE:
+            assert combined(before, now) is Transfer.KILLED
+
+    @pytest.mark.parametrize(("before", "now"), PAIRS)
+    def test_else_the_last_transfer_counts(self, before, now):
+        if before in {Transfer.BROKEN, Transfer.CONFIRMED} and now is not Transfer.NONE:
+            assert combined(before, now) is now
+
+
 OURS = Submission(service="Manifest", file_name="a.xml")
 NAMES = {digit: status_file_name("Manifest", "a.xml", digit) for digit in range(4)}
 NOISE = [
@@ -284,6 +309,38 @@ class TestObserve:
         read = frozenset({NAMES[3]})
         assert observe([NAMES[1], NAMES[2], NAMES[3]], OURS, Goal(responses=2), read).sight is Sight.WAITING
         assert observe([NAMES[3], second], OURS, Goal(responses=2), read).sight is Sight.REACHED
+
+    @pytest.mark.parametrize("transfer", Transfer)
+    @pytest.mark.parametrize("verdict", Verdict)
+    def test_only_digit_2_or_3_proves_that_a_copy_which_may_be_cut_was_whole(self, verdict, transfer):
+        submission = replace(OURS, transfer=transfer.value, verdict=verdict.value)
+        may_be_cut = transfer in {"sent", "broken", "killed"} and verdict in {"send", "unproven"}
+        assert submission.needs_proof is may_be_cut
+        for until, digits in itertools.product(REACHED, SUBSETS):
+            fulfils = REACHED[until] - ({1} if may_be_cut else set())
+            expected = Sight.EXAMINE if 0 in digits else Sight.REACHED if fulfils & set(digits) else Sight.WAITING
+            seen = observe([NAMES[digit] for digit in digits], submission, Goal(until)).sight
+            assert seen is expected, (until, digits)
+
+    @pytest.mark.parametrize(
+        ("pattern", "response", "expected"),
+        [
+            (None, "kvittering.xml", True),
+            ("*kvittering*.xml", "2_kvittering_7.xml", True),
+            ("*kvittering*.xml", "2_Kvittering_7.xml", False),
+            ("*kvittering*.xml", "under behandling.xml", False),
+            ("*", "", True),
+        ],
+    )
+    def test_a_response_counts_when_its_name_matches_the_pattern(self, pattern, response, expected):
+        assert Goal(response_pattern=pattern).counts(response) is expected
+
+    @pytest.mark.parametrize("until", REACHED)
+    def test_a_pattern_that_no_response_could_match_is_refused(self, until):
+        with pytest.raises(ConfigurationError) as caught:
+            Goal(until, response_pattern="")
+        told = "response_pattern is empty, which no name matches; leave it out or give a pattern"
+        assert str(caught.value) == told
 
     @pytest.mark.parametrize("responses", [0, -1, True, 1.5, "2", None])
     def test_responses_are_counted_in_whole_numbers(self, responses):
@@ -354,3 +411,11 @@ class TestSubmission:
     def test_what_is_none_is_refused_with_a_hint(self, data):
         with pytest.raises(ConfigurationError, match="Give what an upload returned"):
             Submission.from_data(data)
+
+    def test_what_is_none_is_shown_in_one_bounded_line(self):
+        with pytest.raises(ConfigurationError) as caught:
+            Submission.from_data(["m" * 1000])
+        shown = "['" + "m" * 198
+        assert str(caught.value) == (
+            f"A submission needs 'service' and 'file_name'; this is list \"{shown}\". Give what an upload returned"
+        )
