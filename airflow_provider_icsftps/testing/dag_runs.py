@@ -214,14 +214,15 @@ def _sound_session() -> Iterator[None]:
     Airflow looks for the one stored version of a DAG when it repeats a run of it. Tests that ran several versions, half
     a minute apart, have more: a warning, which is an error for those who make errors of warnings.
     """
-    from airflow.settings import Session
+    from airflow import settings
 
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"Multiple rows returned .*'Dag(Run|Model)\.serialized_dag'")
             yield
     except BaseException:
-        Session.rollback()
+        if settings.Session is not None:
+            settings.Session.rollback()
         raise
 
 
