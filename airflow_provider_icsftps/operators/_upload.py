@@ -19,11 +19,14 @@ from airflow_provider_icsftps.gateway import (
     Goal,
     Outcome,
     Patience,
+    Shelf,
     Submission,
     conclude,
     file_each,
     submissions_of,
 )
+from airflow_provider_icsftps.gateway.submission import paths_of
+from airflow_provider_icsftps.hooks._rendered import as_data
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
@@ -105,8 +108,13 @@ class IcsFtpsUploadOperator(BaseOperator):
         self._fleet: Fleet | None = None
 
     @property
+    def _given(self) -> Any:
+        data = as_data(self.source)
+        return data if isinstance(data, list) else self.source
+
+    @property
     def _many(self) -> bool:
-        return isinstance(self.source, Sequence) and not isinstance(self.source, str)
+        return isinstance(self._given, Sequence) and not isinstance(self._given, str)
 
     def execute(self, context: Context) -> Any:
         """File what is not filed yet, wait if asked to, and return a submission for each file."""
@@ -115,15 +123,16 @@ class IcsFtpsUploadOperator(BaseOperator):
     def _file(self, context: Context, journal: TaskJournal) -> Any:
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_fleet() as fleet:
             self._fleet = fleet
-            filings = [self._filing(source, context) for source in (self.source if self._many else [self.source])]
+            filings = [self._filing(source, context) for source in (self._given if self._many else [self._given])]
+            archive = None if self.archive is None else Archive(as_path(self.archive))
             if self.wait_until is not None:
                 Goal(self.wait_until)
             outcomes = file_each(fleet, filings, journal, Patience(self.outage_timeout, sleep=fleet.pause))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
             self._note_lineage(fleet.settings, submissions)
-            if self.archive is not None:
-                self._keep(fleet.settings, filings, submissions)
+            if archive is not None:
+                self._keep(archive.shelf(fleet.settings), fleet.settings, filings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
@@ -205,9 +214,10 @@ class IcsFtpsUploadOperator(BaseOperator):
                 )
             time.sleep(min(self.poke_interval, left.total_seconds()))
 
-    def _keep(self, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]) -> None:
+    def _keep(
+        self, shelf: Shelf, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]
+    ) -> None:
         """Keep what was filed, and what is known about it."""
-        shelf = Archive(as_path(self.archive)).shelf(settings)
         for filing, submission in zip(filings, submissions, strict=True):
             try:
                 shelf.keep_filed(submission, filing.source, address=settings.address)
@@ -224,8 +234,7 @@ class IcsFtpsUploadOperator(BaseOperator):
 
     def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
         unproven = [submission for submission in submissions if submission.needs_proof]
-        files = ", ".join(f"/{s.service}/{s.file_name}" for s in (unproven or submissions)[:5])
-        files += " and more" if len(unproven or submissions) > 5 else ""
+        files = paths_of(unproven or submissions)
         if unproven:
             return AirflowFailException(
                 f"An earlier try was cut off while it sent {files}; the gateway has not accepted it within "
