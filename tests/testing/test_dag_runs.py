@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +47,14 @@ def journey(tmp_path):
     return write
 
 
+def threads_have_ended():
+    """No thread that looked into the outbox for a deferred wait lives on after the run."""
+    ends = time.monotonic() + 10
+    while threads := [thread.name for thread in threading.enumerate() if thread.name.startswith("icsftps-outbox")]:
+        assert time.monotonic() < ends, threads
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_wait_of_two_days_is_short_in_the_triggerer_and_on_a_worker(
     deferrable, journey, icsftps_run_dag, icsftps_gateway, tmp_path
@@ -58,6 +68,7 @@ def test_a_wait_of_two_days_is_short_in_the_triggerer_and_on_a_worker(
     ]
     assert result.task("wait").returned["responses"] == [path.name for path in (tmp_path / "responses").iterdir()]
     assert icsftps_gateway.clock.now() - began > timedelta(days=2)
+    threads_have_ended()
 
 
 def test_a_retry_comes_at_once_and_each_error_is_told(journey, icsftps_run_dag, icsftps_gateway):
@@ -110,6 +121,7 @@ def test_who_is_never_answered_waits_no_longer_than_told(journey, icsftps_run_da
     icsftps_gateway.answer_after({3: None})
     result = icsftps_run_dag(journey(), timeout=1)
     assert "Nothing came in 1 s" in result.task("wait").error
+    threads_have_ended()
 
 
 def test_a_dag_needs_no_file(icsftps_run_dag):
