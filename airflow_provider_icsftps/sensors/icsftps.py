@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,7 +122,8 @@ class _OutboxSensor(BaseSensorOperator):
                 f"Nothing came in {self.timeout:.0f} s, the time limit of this wait for {self._awaited()}. "
                 "Clearing this task waits again"
             )
-        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
+        # connects only if there is something to read
+        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             answer = self._answer(gateway, OutboxNames(names))
         if answer is None:
             return self._defer(event["deadline"])

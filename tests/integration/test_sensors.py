@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk.exceptions import TaskDeferred
-from airflow_task import context, run_to_the_end
+from airflow_task import context, run_to_the_end, run_trigger
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError
 from airflow_provider_icsftps.gateway import Filing, file_all
@@ -239,6 +239,16 @@ class TestAwayAtTheFirstLook:
         waiting = sensor(**{"submission": submission, "deferrable": True} | arguments)
         with pytest.raises(AirflowFailException, match=words):
             waiting.execute(context())
+
+
+def test_names_that_a_trigger_found_need_no_login_of_a_worker(connection, simulator):
+    waiting = IcsFtpsOutboxSensor(task_id="wait", pattern="*.xml", deferrable=True, poke_interval=0.05)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute(context())
+    simulator.put_in_outbox("a.xml", b"1")
+    event = run_trigger(deferred.value.trigger)
+    simulator.stop()
+    assert waiting.execute_complete(context(), event) == ["a.xml"]
 
 
 @pytest.mark.parametrize("template", ["{{ ti.xcom_pull('file') }}", "{{ ti.xcom_pull('file') | tojson }}"])
