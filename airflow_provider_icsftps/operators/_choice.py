@@ -37,6 +37,7 @@ class ChosenFilesOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.responses = responses
+        self._is_about_names = responses is not None  # also where what was to give them gives nothing in the end
         self.pattern = pattern
         self.status_files = status_files
         self.icsftps_conn_id = icsftps_conn_id

@@ -161,7 +161,7 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
 
     def _to_archive(self, gateway: GatewayClient, fleet: Fleet, archive: Archive, context: Context) -> list[str]:
         names = window = None
-        if self.responses is not None:
+        if self._is_about_names:
             names = response_names(self.responses, gateway.settings, status_files=self.status_files)
         else:
             window = window_of(context, self.since, self.until, archive.zone)

@@ -253,6 +253,14 @@ class TestTemplatesGiveText:
         assert list(tmp_path.iterdir()) == [manifest]
         assert simulator.uploads == []
 
+    def test_names_that_are_nothing_in_the_end_do_not_mean_all_files(self, connection, simulator, tmp_path):
+        simulator.put_in_outbox("a.xml", b"1")
+        fetch = IcsFtpsDownloadOperator(task_id="fetch", responses=["a.xml"], archive=str(tmp_path / "archive"))
+        fetch.responses = None  # what Airflow puts there when the task before it returned nothing
+        with pytest.raises(AirflowFailException, match="responses is NoneType; give what a sensor returned"):
+            fetch.execute(context())
+        assert simulator.connections.accepted == 0
+
     def test_a_file_whose_name_looks_like_a_list_is_a_file(self, connection, simulator, tmp_path):
         path = tmp_path / "[1].xml"
         path.write_bytes(CONTENT)
