@@ -16,7 +16,7 @@ Every error of this package, cut by whose move it is.
     ├── UntrustedGatewayError                  we said no: the gateway's own certificate or TLS version
     ├── GatewayProtocolError                   a reply or file that cannot be read
     │   └── StatusFileError
-    ├── TransferError                          a file cut short, or not what was announced; retryable; .local
+    ├── TransferError                          a file cut short, or not what was announced; retryable; .local .rejected
     ├── NameAlreadyUsedError                   the name was used before and nothing shows by whom
     ├── IncompleteArchiveError                 the archive does not know of all files of a span of time
     └── SubmissionRejectedError                customs turned the file down; .error_code .message .resolution
@@ -159,13 +159,15 @@ class TransferError(IcsFtpsError):
 
     :param message: the whole line.
     :param local: whether the fault is on this machine (a file that cannot be read or written, or that changed).
+    :param rejected: whether customs turned down a copy that may have been cut: the upload must be run again.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, local: bool = False) -> None:
+    def __init__(self, message: str, *, local: bool = False, rejected: bool = False) -> None:
         super().__init__(message)
         self.local = local
+        self.rejected = rejected
 
 
 class NameAlreadyUsedError(IcsFtpsError):

@@ -9,7 +9,7 @@ before, everything that can be known about its name is gathered (:class:`Evidenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -18,6 +18,9 @@ from typing import Any
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.outbox_names import status_files
 from airflow_provider_icsftps.gateway.status import StatusCode
+
+#: So many files are named in a message.
+_NAMED = 5
 
 
 class Transfer(StrEnum):
@@ -199,6 +202,16 @@ class Submission:
                 "Give what an upload returned"
             )
         return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+def paths_of(submissions: Sequence[Submission]) -> str:
+    """
+    Return where some submissions lie at the gateway, the first five by name; for messages.
+
+    :param submissions: what was filed.
+    """
+    named = ", ".join(f"/{each.service}/{each.file_name}" for each in submissions[:_NAMED])
+    return named if len(submissions) <= _NAMED else f"{named} and {len(submissions) - _NAMED} more"
 
 
 #: What a wait may wait for, and the digits that fulfil it.

@@ -83,8 +83,8 @@ def conclude(
     :return: an answer for each, in their order; ``None`` while any is still waiting.
     :raises ConfigurationError: when one was filed under another username: its answers would never come here.
     :raises SubmissionRejectedError: when the gateway rejected one.
-    :raises TransferError: when it rejected a copy that may have been cut: the upload must be run again; or when a
-        status file is cut short.
+    :raises TransferError: ``rejected`` when it rejected a copy that may have been cut: the upload must be run again;
+        else when a status file was cut short.
     :raises StatusFileError: when a status file cannot be read.
     :raises FileNotAvailableError: when one is not there any more.
     :raises GatewayUnavailableError: when the gateway cannot be asked now.
@@ -146,6 +146,7 @@ def _examine(gateway: GatewayClient, submission: Submission, names: Collection[s
     error = rejected(submission.service, submission.file_name, rejection)
     if verdict is Verdict.NEXT_GENERATION:
         raise TransferError(
-            f"{error}. But that copy may have been cut on its way: run the upload again, it files under a new name"
+            f"{error}. But that copy may have been cut on its way: run the upload again, it files under a new name",
+            rejected=True,
         )
     raise error

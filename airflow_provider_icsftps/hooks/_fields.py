@@ -11,6 +11,8 @@ from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from airflow_provider_icsftps.exceptions import ConfigurationError
+
 #: Everything that a connection's extra may hold. Names of what is secret hold a word that Airflow masks.
 EXTRAS = frozenset(
     {
@@ -68,6 +70,7 @@ def read_fields(conn_id: str) -> ConnectionFields:
     Read an Airflow connection.
 
     :param conn_id: its id.
+    :raises ConfigurationError: when its extra is no JSON object.
     """
     from airflow.providers.common.compat.sdk import BaseHook
 
@@ -80,6 +83,7 @@ async def aread_fields(conn_id: str) -> ConnectionFields:
     Read an Airflow connection on an event loop.
 
     :param conn_id: its id.
+    :raises ConfigurationError: when its extra is no JSON object.
     """
     from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
@@ -87,7 +91,12 @@ async def aread_fields(conn_id: str) -> ConnectionFields:
     return _fields(connection, await get_async_extra_dejson(connection))
 
 
-def _fields(connection: Any, extra: dict[str, Any]) -> ConnectionFields:
+def _fields(connection: Any, extra: Any) -> ConnectionFields:
+    if not isinstance(extra, dict):
+        raise ConfigurationError(
+            f"Connection {connection.conn_id!r}: its extra is a JSON {type(extra).__name__}; it must be an object, "
+            'such as {"environment": "tfe"}'
+        )
     return ConnectionFields(
         connection.conn_id, connection.host, connection.port, connection.login, connection.password, dict(extra)
     )

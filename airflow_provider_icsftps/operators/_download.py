@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import BaseOperator, Context, XComArg
+from airflow.providers.common.compat.sdk import Context, XComArg
 
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
@@ -35,7 +35,7 @@ from airflow_provider_icsftps.gateway.names import check_server_name
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.reconciling import Work
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
-from airflow_provider_icsftps.operators._choice import chosen_entries, response_names
+from airflow_provider_icsftps.operators._choice import ChosenFilesOperator, chosen_entries, response_names
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
 from airflow_provider_icsftps.operators._paths import Place, as_path
 from airflow_provider_icsftps.operators._progress import ProgressLog, in_bytes
@@ -46,7 +46,7 @@ _GAP_ENDINGS = ("warn", "fail")
 _FEW = 4
 
 
-class IcsFtpsDownloadOperator(BaseOperator):
+class IcsFtpsDownloadOperator(ChosenFilesOperator):
     """
     Fetch responses from the outbox, each complete or not at all.
 
@@ -92,27 +92,19 @@ class IcsFtpsDownloadOperator(BaseOperator):
         *,
         archive: Place | None = None,
         target: Place | None = None,
-        responses: XComArg | str | Mapping[str, Any] | Sequence[Any] | None = None,
-        pattern: str | None = None,
-        status_files: bool = False,
         since: str | date | XComArg | None = None,
         until: str | date | XComArg | None = None,
         delete_archived: bool = False,
         on_gap: Literal["warn", "fail"] = "warn",
-        icsftps_conn_id: str = IcsFtpsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.archive = archive
         self.target = target
-        self.responses = responses
-        self.pattern = pattern
-        self.status_files = status_files
         self.since = since
         self.until = until
         self.delete_archived = delete_archived
         self.on_gap = on_gap
-        self.icsftps_conn_id = icsftps_conn_id
         self._fleet: Fleet | None = None
         self._lineage = Lineage()
 
@@ -169,7 +161,7 @@ class IcsFtpsDownloadOperator(BaseOperator):
 
     def _to_archive(self, gateway: GatewayClient, fleet: Fleet, archive: Archive, context: Context) -> list[str]:
         names = window = None
-        if self.responses is not None:
+        if self._is_about_names:
             names = response_names(self.responses, gateway.settings, status_files=self.status_files)
         else:
             window = window_of(context, self.since, self.until, archive.zone)

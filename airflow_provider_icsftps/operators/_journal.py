@@ -19,12 +19,13 @@ class TaskJournal(Journal):
 
     :param store: ``context["task_state_store"]``; ``None`` on Airflow 3.2, where nothing outlives a try.
     :param try_number: of the task instance, from 1; counts on over clears.
+    :param resumed: whether this try was deferred: another process of it may have sent something.
     """
 
-    def __init__(self, store: Any, try_number: int) -> None:
+    def __init__(self, store: Any, try_number: int, *, resumed: bool = False) -> None:
         self._store = store
         marked = store is not None and store.get(_MARK) is not None
-        super().__init__(complete=marked or try_number <= 1)
+        super().__init__(complete=marked or (try_number <= 1 and not resumed))
         if store is not None and not marked and self.complete:
             store.set(_MARK, {"since_try": try_number})
 

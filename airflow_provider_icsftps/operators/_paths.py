@@ -8,7 +8,13 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, XComArg
 
+from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.landing import local_path
+
+#: Longer is no limit; no date lies so far ahead as some numbers would have it.
+_LONGEST = timedelta(days=3650).total_seconds()
+#: What a template gives for a value that is not there.
+NOTHING = {"", "None"}
 
 #: A file or folder: local path, URL of an object store, path object, or the output of another task.
 Place = str | os.PathLike[str] | ObjectStoragePath | XComArg
@@ -19,7 +25,10 @@ def as_path(source: Any) -> Any:
     Return a path object; a local one as :class:`~pathlib.Path`.
 
     :param source: text, an URL of an object store, or a path object.
+    :raises ConfigurationError: when it is nothing, as a template gives for a value that is not there.
     """
+    if str(source).strip() in NOTHING:
+        raise ConfigurationError(f"{source!r} is given for a file or folder; a template may have had nothing to give")
     if isinstance(source, str) and "://" in source:
         source = ObjectStoragePath(source)
     return local_path(source) or source
@@ -31,9 +40,9 @@ def in_seconds(name: str, time: float | timedelta) -> float:
 
     :param name: the argument, for the message.
     :param time: seconds, or a timedelta.
-    :raises ValueError: when it is neither, or below 0.
+    :raises ValueError: when it is neither, or below 0, or without an end.
     """
     seconds: Any = time.total_seconds() if isinstance(time, timedelta) else time
-    if not isinstance(seconds, int | float) or seconds < 0:
-        raise ValueError(f"{name}={time!r} must be seconds from 0 up, or a timedelta")
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"{name}={time!r} must be seconds from 0 up, or a timedelta, and at most ten years")
     return float(seconds)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, Context, conf
 
-from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
+from airflow_provider_icsftps.exceptions import ConfigurationError, GatewayUnavailableError, TransferError
 from airflow_provider_icsftps.gateway import (
     Archive,
     Filing,
@@ -19,11 +19,14 @@ from airflow_provider_icsftps.gateway import (
     Goal,
     Outcome,
     Patience,
+    Shelf,
     Submission,
     conclude,
     file_each,
     submissions_of,
 )
+from airflow_provider_icsftps.gateway.submission import paths_of
+from airflow_provider_icsftps.hooks._rendered import as_data
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
@@ -105,28 +108,36 @@ class IcsFtpsUploadOperator(BaseOperator):
         self._fleet: Fleet | None = None
 
     @property
+    def _given(self) -> Any:
+        data = as_data(self.source)
+        return data if isinstance(data, list) else self.source
+
+    @property
     def _many(self) -> bool:
-        return isinstance(self.source, Sequence) and not isinstance(self.source, str)
+        return isinstance(self._given, Sequence) and not isinstance(self._given, str)
 
     def execute(self, context: Context) -> Any:
         """File what is not filed yet, wait if asked to, and return a submission for each file."""
+        return self._file(context, _journal(context))
+
+    def _file(self, context: Context, journal: TaskJournal) -> Any:
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_fleet() as fleet:
             self._fleet = fleet
-            filings = [self._filing(source, context) for source in (self.source if self._many else [self.source])]
+            filings = [self._filing(source, context) for source in (self._given if self._many else [self._given])]
+            archive = None if self.archive is None else Archive(as_path(self.archive))
             if self.wait_until is not None:
                 Goal(self.wait_until)
-            journal = TaskJournal(context.get("task_state_store"), context["ti"].try_number)
             outcomes = file_each(fleet, filings, journal, Patience(self.outage_timeout, sleep=fleet.pause))
             self._tell(outcomes, context)
             submissions = submissions_of(outcomes)
             self._note_lineage(fleet.settings, submissions)
-            if self.archive is not None:
-                self._keep(fleet.settings, filings, submissions)
+            if archive is not None:
+                self._keep(archive.shelf(fleet.settings), fleet.settings, filings, submissions)
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
-        return self._wait(context, submissions, Goal(until), deadline, set())
+        return self._wait(context, submissions, Goal(until), deadline, set(), journal)
 
     def on_kill(self) -> None:
         """Break off what is being sent, so that the gateway cannot take a part of it for whole."""
@@ -146,7 +157,8 @@ class IcsFtpsUploadOperator(BaseOperator):
             names = names_of(event)
         if names is None:
             raise self._too_late(submissions)
-        return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), names)
+        journal = _journal(context, resumed=True)
+        return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), journal, names)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """
@@ -163,18 +175,24 @@ class IcsFtpsUploadOperator(BaseOperator):
         goal: Goal,
         deadline: datetime,
         read: set[str],
+        journal: TaskJournal,
         names: list[str] | None = None,
     ) -> Any:
         """Look until all submissions are where the wait wants them; defer between two looks, or sleep."""
+        patience = Patience(self.outage_timeout)
         while True:
             try:
                 with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
                     self._note_lineage(gateway.settings, submissions)  # a deferred task goes on in a new process
                     seen = names if names is not None else gateway.outbox_names()
                     answers = conclude(gateway, submissions, goal, seen, read)
-            except TransferError as error:
-                self.log.warning("%s", error)
-                return self.execute(context)  # a cut copy was turned down: the table sends the next generation
+            except (GatewayUnavailableError, TransferError) as error:
+                if isinstance(error, TransferError) and error.rejected:
+                    self.log.warning("%s", error)
+                    return self._file(context, journal)  # by the table it is sent as the next generation
+                patience.bear(error)
+                continue
+            patience.renew()
             names = None
             if answers is not None:
                 return self._result([answer.to_data() for answer in answers])
@@ -196,9 +214,10 @@ class IcsFtpsUploadOperator(BaseOperator):
                 )
             time.sleep(min(self.poke_interval, left.total_seconds()))
 
-    def _keep(self, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]) -> None:
+    def _keep(
+        self, shelf: Shelf, settings: GatewaySettings, filings: list[Filing], submissions: list[Submission]
+    ) -> None:
         """Keep what was filed, and what is known about it."""
-        shelf = Archive(as_path(self.archive)).shelf(settings)
         for filing, submission in zip(filings, submissions, strict=True):
             try:
                 shelf.keep_filed(submission, filing.source, address=settings.address)
@@ -215,8 +234,7 @@ class IcsFtpsUploadOperator(BaseOperator):
 
     def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
         unproven = [submission for submission in submissions if submission.needs_proof]
-        files = ", ".join(f"/{s.service}/{s.file_name}" for s in (unproven or submissions)[:5])
-        files += " and more" if len(unproven or submissions) > 5 else ""
+        files = paths_of(unproven or submissions)
         if unproven:
             again = "give it another name" if self.naming == "own" else f"set resubmission={int(self.resubmission) + 1}"
             return AirflowFailException(
@@ -258,3 +276,7 @@ class IcsFtpsUploadOperator(BaseOperator):
             resubmission=int(self.resubmission),
             allow_empty=self.allow_empty,
         )
+
+
+def _journal(context: Context, *, resumed: bool = False) -> TaskJournal:
+    return TaskJournal(context.get("task_state_store"), context["ti"].try_number, resumed=resumed)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
@@ -17,7 +20,18 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_icsftps.gateway import GatewayClient, Goal, OutboxNames, Submission, conclude
+from airflow_provider_icsftps.exceptions import GatewayUnavailableError, TransferError
+from airflow_provider_icsftps.gateway import (
+    GatewayClient,
+    GatewaySettings,
+    Goal,
+    OutboxNames,
+    Submission,
+    conclude,
+)
+from airflow_provider_icsftps.gateway.ownership import check_owners
+from airflow_provider_icsftps.gateway.submission import paths_of
+from airflow_provider_icsftps.hooks._rendered import as_data
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.triggers.icsftps import (
     GRACE,
@@ -33,7 +47,7 @@ class _OutboxSensor(BaseSensorOperator):
 
     A look answers with a value or ``None``; both modes end with the same value or error. One difference is meant:
     while the gateway is away, poke mode fails the try and Airflow's ``retries`` count; the trigger counts by itself
-    and goes on until the time limit.
+    and goes on until the time limit, also when the gateway is away at the first look already.
     """
 
     def __init__(
@@ -53,13 +67,23 @@ class _OutboxSensor(BaseSensorOperator):
         """Return what a listing means, ``None`` for "not yet"."""
 
     @abstractmethod
+    def _awaited(self) -> str:
+        """Say what is waited for."""
+
+    def _check(self, settings: GatewaySettings) -> None:  # most have nothing to check
+        """Refuse what makes no sense, before the gateway is asked."""
+
+    @abstractmethod
     def _trigger(self, deadline: str) -> BaseTrigger:
         """Return the trigger that waits for the same."""
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
-            answer = self._answer(gateway, gateway.outbox_names())
+        with fail_without_retry():
+            client = IcsFtpsHook(self.icsftps_conn_id).get_conn()
+            self._check(client.settings)
+            with client as gateway:
+                answer = self._answer(gateway, gateway.outbox_names())
         return PokeReturnValue(is_done=answer is not None, xcom_value=answer)
 
     def execute(self, context: Context) -> Any:
@@ -67,9 +91,20 @@ class _OutboxSensor(BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         deadline = datetime.now(UTC) + timedelta(seconds=self.timeout)
-        looked = self.poke(context)
-        if looked.is_done:
-            return looked.xcom_value
+        try:
+            looked = self.poke(context)
+        except (GatewayUnavailableError, TransferError) as error:
+            if isinstance(error, TransferError) and error.rejected:
+                raise
+            self.log.warning("The first look failed, and the triggerer goes on: %s", error)
+        except AirflowException as error:
+            # as Airflow itself has it for looks on a worker, and for what follows a deferral
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        else:
+            if looked.is_done:
+                return looked.xcom_value
         return self._defer(deadline.isoformat())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -83,8 +118,12 @@ class _OutboxSensor(BaseSensorOperator):
         with fail_without_retry():
             names = names_of(event)
         if names is None:
-            raise AirflowSensorTimeout(f"Nothing came in {self.timeout:.0f} s, the time limit of this wait")
-        with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_conn() as gateway:
+            raise AirflowSensorTimeout(
+                f"Nothing came in {self.timeout:.0f} s, the time limit of this wait for {self._awaited()}. "
+                "Clearing this task waits again"
+            )
+        # connects only if there is something to read
+        with fail_without_retry(), closing(IcsFtpsHook(self.icsftps_conn_id).get_conn()) as gateway:
             answer = self._answer(gateway, OutboxNames(names))
         if answer is None:
             return self._defer(event["deadline"])
@@ -149,12 +188,24 @@ class IcsFtpsResponseSensor(_OutboxSensor):
         self.response_pattern = response_pattern
 
     @property
+    def _given(self) -> Any:
+        return as_data(self.submission)
+
+    @property
     def _many(self) -> bool:
-        return isinstance(self.submission, Sequence) and not isinstance(self.submission, str)
+        return isinstance(self._given, Sequence) and not isinstance(self._given, str)
 
     def _submissions(self) -> list[Submission]:
-        given = self.submission if self._many else [self.submission]
-        return [Submission.from_data(data) for data in given]
+        return [Submission.from_data(data) for data in (self._given if self._many else [self._given])]
+
+    def _awaited(self) -> str:
+        """Say what is waited for."""
+        return f"until={self.until!r} of {paths_of(self._submissions())}; customs may be busy or down"
+
+    def _check(self, settings: GatewaySettings) -> None:
+        """Refuse what no answer could end."""
+        self._goal()
+        check_owners(self._submissions(), settings)
 
     def _goal(self) -> Goal:
         return Goal(self.until, self.responses, self.response_pattern)
@@ -196,6 +247,10 @@ class IcsFtpsOutboxSensor(_OutboxSensor):
     def __init__(self, *, pattern: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pattern = pattern
+
+    def _awaited(self) -> str:
+        """Say what is waited for."""
+        return f"a file like {self.pattern!r} in the outbox"
 
     def _answer(self, gateway: GatewayClient, names: OutboxNames) -> list[str] | None:
         """Return the names that match."""

@@ -14,12 +14,12 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError, LoginRefusedError
 from airflow_provider_icsftps.gateway.patience import growing_pause
 from airflow_provider_icsftps.hooks._fields import ConnectionFields, aread_fields
+from airflow_provider_icsftps.triggers._threads import PollThreads
 from airflow_provider_icsftps.triggers._wait import Ended, Found, Message, Moved, Remark, Wait
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # the loop's default pool has cores + 4 threads and serves everybody else, too
-_THREADS = ThreadPoolExecutor(max_workers=16, thread_name_prefix="icsftps-outbox")
+_THREADS = PollThreads(16)
 #: Seconds between two listings, however many waits begin meanwhile.
 _SPACING = 1.0
 #: Failures in a row are followed by pauses of 1, 2, 4 ... seconds, at most this long.
@@ -67,8 +67,10 @@ class OutboxPoll:
         self._last_failure: IcsFtpsError | None = None
         self._client: GatewayClient | None = None
         self._working: asyncio.Future[Any] | None = None
+        self._threads = _THREADS.enter()
         # in a context of its own, so that what it logs is not taken for the first wait's
         self._task = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
+        self._task.add_done_callback(lambda _: _THREADS.leave())
 
     def join(self, wait: Wait) -> None:
         """
@@ -238,7 +240,7 @@ class OutboxPoll:
     async def _close(self) -> None:
         await self._thread_has_ended()
         if self._client is not None:
-            self._working = asyncio.get_running_loop().run_in_executor(_THREADS, self._client.close)
+            self._working = asyncio.get_running_loop().run_in_executor(self._threads, self._client.close)
             await self._thread_has_ended()
 
     async def _thread_has_ended(self) -> None:
@@ -253,7 +255,7 @@ class OutboxPoll:
             raise cancelled
 
     async def _threaded(self, work: Callable[..., T], *arguments: object) -> T:
-        working = self._working = asyncio.get_running_loop().run_in_executor(_THREADS, work, *arguments)
+        working = self._working = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         return await asyncio.shield(working)
 
 

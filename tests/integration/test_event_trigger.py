@@ -44,7 +44,7 @@ async def running(trigger):
 
     task = asyncio.create_task(run())
 
-    async def following(seconds=10.0):
+    async def following(seconds=30.0):
         getting = asyncio.create_task(events.get())
         await asyncio.wait([getting, task], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -64,7 +64,7 @@ def logins(simulator):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 
@@ -180,6 +180,7 @@ class TestTrouble:
 
         async def listen():
             async with running(doorbell()) as following:
+                await until(lambda: logins(simulator) == 1)
                 assert await following(1.0) is None
                 extra["private_key_passphrase"] = simulator.default_client.passphrase
                 monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(connection))
@@ -215,6 +216,7 @@ class TestTrouble:
 
         async def listen():
             async with running(doorbell()) as following:
+                await until(lambda: "isn't defined" in caplog.text)
                 assert await following(0.5) is None
                 monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
                 assert (await following())["new"] == 1

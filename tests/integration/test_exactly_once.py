@@ -3,7 +3,9 @@
 import asyncio
 import json
 import threading
+import time
 from contextlib import closing
+from hashlib import sha256
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -20,9 +22,12 @@ from airflow_provider_icsftps.gateway import (
     Filing,
     GatewayClient,
     Patience,
+    StatusCode,
+    StatusFile,
     Transfer,
     Verdict,
     file_all,
+    upload_name,
 )
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
@@ -316,6 +321,77 @@ class TestWaitUntil:
         with pytest.raises(AirflowFailException, match="until='answered' is none of"):
             upload(manifest, wait_until="answered", deferrable=deferrable).execute(context())
         assert simulator.uploads == []
+
+
+def once(condition, then):
+    """Do something as soon as something is true, in a thread."""
+
+    def watch():
+        ends = time.monotonic() + 20
+        while not condition() and time.monotonic() < ends:
+            time.sleep(0.01)
+        then()
+
+    threading.Thread(target=watch).start()
+
+
+def has_ended_a_session(simulator):
+    """Say whether the sending is over, so that the wait has begun."""
+    return any(entry.line.startswith("QUIT") for entry in simulator.transcript)
+
+
+class TestTroubleInTheWait:
+    @both
+    def test_a_gateway_that_is_away_is_borne_as_while_sending(self, deferrable, connection, simulator, manifest):
+        simulator.start_outage()
+        waiting = upload(manifest, wait_until="response", deferrable=deferrable)
+        if deferrable:
+            simulator.faults.busy_421(skip=3)  # upload, first look, trigger; then the worker's reading meets it
+            done = run_to_the_end(waiting, between=simulator.end_outage)
+        else:
+            simulator.faults.busy_421(skip=2)
+            once(lambda: not simulator.faults.active, then=simulator.end_outage)
+            done = waiting.execute(context())
+        assert simulator.faults.active == []
+        assert len(done["responses"]) == 1
+
+    def test_it_is_borne_for_the_outage_timeout_and_no_longer(self, connection, simulator, manifest):
+        simulator.start_outage()
+        simulator.faults.busy_421(skip=1, times=None)
+        with pytest.raises(GatewayUnavailableError, match="421"):
+            upload(manifest, wait_until="response", outage_timeout=0).execute(context())
+
+    @both
+    @journals
+    def test_a_copy_that_may_have_been_cut_and_is_rejected_is_sent_under_the_next_name(
+        self, durable, deferrable, connection, simulator, manifest
+    ):
+        """Also where no journal outlives the process: what was sent before the wait was sent by this task."""
+        first = "manifest-????????????????.xml"
+        simulator.answer_after({1: 0, 2: None, 3: None}, first)
+        simulator.faults.drop_control_before_226()
+
+        def reject():
+            zero = StatusFile(
+                code=StatusCode.ERROR, service="Manifest", path=file_name, error_code="LAST_RECORD_INCORRECT"
+            )
+            simulator.put_in_outbox(f"status_Manifest_{file_name}_0.xml", zero.to_xml())
+
+        waiting = upload(manifest, deferrable=deferrable)
+        file_name = upload_name("manifest.xml", "dag/task/manual__1", "Manifest", sha256(CONTENT).hexdigest(), 0)
+        if not deferrable:
+            once(lambda: has_ended_a_session(simulator), then=reject)
+        done = run_to_the_end(waiting, between=reject, given=context(store=StateStore() if durable else None))
+        assert [record.file_name for record in simulator.uploads] == [file_name, done["file_name"]]
+        assert done["file_name"] == file_name.replace(".xml", "-g2.xml")
+
+    def test_a_listing_that_is_cut_does_not_prove_a_copy_that_may_have_been_cut(self, connection, simulator, manifest):
+        simulator.answer_after({1: 0, 2: None, 3: None})
+        simulator.faults.drop_control_before_226()
+        once(lambda: has_ended_a_session(simulator), then=simulator.faults.half_written_listing)
+        with pytest.raises(AirflowFailException, match="nothing shows whether the whole file got through"):
+            upload(manifest, timeout=4).execute(context())
+        assert simulator.faults.active == []
 
 
 def test_a_wait_whose_triggerer_was_lost_ends_once_in_another(connection, simulator, manifest):

@@ -42,6 +42,15 @@ def test_a_wrong_field_is_named_with_its_connection(simulator, monkeypatch):
         IcsFtpsHook("typo").get_settings()
 
 
+def test_an_extra_that_is_no_object_is_told(simulator, monkeypatch):
+    values = simulator.connection() | {"extra": '["planted-secret-9"]'}
+    monkeypatch.setenv("AIRFLOW_CONN_LIST", json.dumps(values))
+    for read in (IcsFtpsHook("list").get_settings, lambda: asyncio.run(aread_fields("list"))):
+        with pytest.raises(ConfigurationError, match=r"'list': its extra is a JSON list; .* object") as error:
+            read()
+        assert "planted" not in str(error.value)
+
+
 class TestTheTestButton:
     def test_it_tells_what_it_found(self, connection, simulator):
         simulator.put_in_outbox("a.xml", b"1")

@@ -1,6 +1,9 @@
 """The operators against the embedded gateway."""
 
 import json
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
@@ -181,6 +184,24 @@ class TestDelete:
         simulator.put_in_outbox("a.xml", b"1")
         assert IcsFtpsDeleteOperator(task_id="delete", pattern="*.xml").execute(context()) == ["a.xml"]
 
+    def test_a_file_that_goes_meanwhile_is_no_error(self, connection, simulator, gateway):
+        for name in ("a.xml", "b.xml", "c.xml"):
+            simulator.put_in_outbox(name, b"1")
+        gateway.outbox_names()  # another session, which is not slow
+        simulator.faults.slow_replies(0.5, connection=2)
+
+        def other():
+            while not any(entry.line == "DELE /out/a.xml" for entry in simulator.transcript):
+                time.sleep(0.01)
+            gateway.delete("b.xml")
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        deleted = IcsFtpsDeleteOperator(task_id="delete", pattern="*.xml").execute(context())
+        thread.join()
+        assert deleted == ["a.xml", "c.xml"]
+        assert simulator.outbox() == []
+
     def test_never_on_a_read_only_gateway(self, simulator, monkeypatch):
         values = simulator.connection()
         values["extra"]["read_only"] = True
@@ -188,6 +209,64 @@ class TestDelete:
         with pytest.raises(AirflowFailException, match="ReadOnlyGatewayError"):
             IcsFtpsDeleteOperator(task_id="delete", pattern="*", icsftps_conn_id="reader").execute(context())
         assert simulator.connections.accepted == 0
+
+
+def rendered(operator, pulled):
+    """An operator whose templates were rendered as Airflow does it: into text."""
+    ti = SimpleNamespace(xcom_pull=lambda task_id: pulled)
+    operator.render_template_fields({"ti": ti})
+    return operator
+
+
+class TestTemplatesGiveText:
+    PULL = pytest.mark.parametrize("template", ["{{ ti.xcom_pull('x') }}", "{{ ti.xcom_pull('x') | tojson }}"])
+
+    @PULL
+    def test_responses(self, template, connection, simulator, tmp_path):
+        simulator.put_in_outbox("a.xml", b"1")
+        answer = {"responses": ["a.xml"], "statuses": [{"name": "none.xml", "timestamp": None}]}
+        for pulled in (answer, [answer], ["a.xml"]):
+            fetch = IcsFtpsDownloadOperator(task_id="fetch", responses=template, target=str(tmp_path))
+            assert rendered(fetch, pulled).execute(context()) == [str(tmp_path / "a.xml")]
+        delete = IcsFtpsDeleteOperator(task_id="delete", responses=template)
+        assert rendered(delete, answer).execute(context()) == ["a.xml"]
+
+    @PULL
+    def test_sources(self, template, connection, simulator, manifest):
+        submissions = rendered(upload(template), [str(manifest)]).execute(context())
+        assert [submission["source"] for submission in submissions] == [str(manifest)]
+        assert len(simulator.uploads) == 1
+
+    @pytest.mark.parametrize("pulled", [None, ""])
+    def test_nothing_is_not_taken_for_a_name(self, pulled, connection, simulator, manifest, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)  # an archive "None" would be made here
+        template = "{{ ti.xcom_pull('x') }}"
+        for operator in (
+            IcsFtpsDeleteOperator(task_id="delete", responses=template),
+            IcsFtpsDownloadOperator(task_id="fetch", pattern="*", target=template),
+            IcsFtpsDownloadOperator(task_id="keep", archive=template),
+            upload(template),
+            upload(str(manifest), archive=template),
+        ):
+            with pytest.raises(AirflowFailException, match="a template may have had nothing to give"):
+                rendered(operator, pulled).execute(context())
+        assert list(tmp_path.iterdir()) == [manifest]
+        assert simulator.uploads == []
+
+    def test_names_that_are_nothing_in_the_end_do_not_mean_all_files(self, connection, simulator, tmp_path):
+        simulator.put_in_outbox("a.xml", b"1")
+        fetch = IcsFtpsDownloadOperator(task_id="fetch", responses=["a.xml"], archive=str(tmp_path / "archive"))
+        fetch.responses = None  # what Airflow puts there when the task before it returned nothing
+        with pytest.raises(AirflowFailException, match="responses is NoneType; give what a sensor returned"):
+            fetch.execute(context())
+        assert simulator.connections.accepted == 0
+
+    def test_a_file_whose_name_looks_like_a_list_is_a_file(self, connection, simulator, tmp_path):
+        path = tmp_path / "[1].xml"
+        path.write_bytes(CONTENT)
+        upload(str(path)).execute(context())
+        simulator.put_in_outbox("[2].xml", b"1")
+        assert IcsFtpsDeleteOperator(task_id="delete", responses="[2].xml").execute(context()) == ["[2].xml"]
 
 
 @pytest.mark.parametrize("operator", [IcsFtpsUploadOperator, IcsFtpsDownloadOperator, IcsFtpsDeleteOperator])

@@ -1,12 +1,14 @@
 """The sensors, in both modes: the same end whichever waits."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk.exceptions import TaskDeferred
-from airflow_task import context, run_to_the_end
+from airflow_task import context, run_to_the_end, run_trigger
 
+from airflow_provider_icsftps.exceptions import GatewayUnavailableError
 from airflow_provider_icsftps.gateway import Filing, file_all
 from airflow_provider_icsftps.sensors.icsftps import IcsFtpsOutboxSensor, IcsFtpsResponseSensor
 
@@ -190,6 +192,87 @@ class TestOutbox:
     def test_nothing_within_the_time_limit_is_a_timeout(self, deferrable, connection):
         with pytest.raises(AirflowSensorTimeout):
             run_to_the_end(self.wait(deferrable, timeout=0.3))
+
+
+@both_modes
+class TestSoftEnds:
+    """What Airflow's ``soft_fail`` and ``never_fail`` make of an end does not depend on who waits."""
+
+    @pytest.mark.parametrize("soft", ["soft_fail", "never_fail"])
+    def test_a_rejection_that_is_there_skips_the_task(self, soft, deferrable, connection, gateway, simulator):
+        simulator.reject("m-*")
+        (submission,) = file(gateway, CONTENT)
+        with pytest.raises(AirflowSkipException):
+            run_to_the_end(sensor(submission, deferrable, **{soft: True}))
+
+    def test_without_them_it_fails(self, deferrable, connection, gateway, simulator):
+        simulator.reject("m-*")
+        (submission,) = file(gateway, CONTENT)
+        with pytest.raises(AirflowFailException, match="SubmissionRejectedError"):
+            run_to_the_end(sensor(submission, deferrable))
+
+
+class TestAwayAtTheFirstLook:
+    def test_on_a_worker_it_fails_the_try(self, connection, simulator, gateway):
+        (submission,) = file(gateway, CONTENT)
+        simulator.faults.busy_421()
+        with pytest.raises(GatewayUnavailableError, match="421"):
+            run_to_the_end(sensor(submission, False))
+
+    def test_the_triggerer_goes_on(self, connection, simulator, gateway):
+        (submission,) = file(gateway, CONTENT)
+        simulator.faults.busy_421()
+        deferrals = []
+        answer = run_to_the_end(sensor(submission, True), between=lambda: deferrals.append(1))
+        assert (len(answer["responses"]), deferrals) == (1, [1])
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"until": "answered"}, "until='answered' is none of"),
+            ({"submission": {"service": "M", "file_name": "a", "username": "CVR_1_UI_other"}}, "another|other"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused_all_the_same(self, arguments, words, connection, simulator, gateway):
+        (submission,) = file(gateway, CONTENT)
+        simulator.stop()
+        waiting = sensor(**{"submission": submission, "deferrable": True} | arguments)
+        with pytest.raises(AirflowFailException, match=words):
+            waiting.execute(context())
+
+
+def test_names_that_a_trigger_found_need_no_login_of_a_worker(connection, simulator):
+    waiting = IcsFtpsOutboxSensor(task_id="wait", pattern="*.xml", deferrable=True, poke_interval=0.05)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute(context())
+    simulator.put_in_outbox("a.xml", b"1")
+    event = run_trigger(deferred.value.trigger)
+    simulator.stop()
+    assert waiting.execute_complete(context(), event) == ["a.xml"]
+
+
+@pytest.mark.parametrize("template", ["{{ ti.xcom_pull('file') }}", "{{ ti.xcom_pull('file') | tojson }}"])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_template_gives_text_and_the_text_is_understood(template, many, connection, gateway):
+    submissions = file(gateway, CONTENT)
+    waiting = sensor(template, True)
+    pulled = submissions if many else submissions[0]
+    waiting.render_template_fields({"ti": SimpleNamespace(xcom_pull=lambda task_id: pulled)})
+    assert isinstance(waiting.submission, str)
+    answer = waiting.execute(context())
+    assert isinstance(answer, list) is many
+
+
+def test_a_time_limit_that_is_over_says_what_was_waited_for(connection, gateway, simulator):
+    simulator.start_outage()
+    submissions = file(gateway, *(b"%d" % number for number in range(7)))
+    first = submissions[0]["file_name"]
+    words = rf"Nothing came in 0 s, .* for until='accepted' of /Manifest/{first}, .* and 2 more; .*Clearing this task"
+    with pytest.raises(AirflowSensorTimeout, match=words):
+        run_to_the_end(sensor(submissions, True, "accepted", timeout=0.2))
+    waiting = IcsFtpsOutboxSensor(task_id="wait", pattern="*.xml", deferrable=True, timeout=0.2, poke_interval=0.05)
+    with pytest.raises(AirflowSensorTimeout, match=r"for a file like '\*\.xml' in the outbox\. Clearing"):
+        run_to_the_end(waiting)
 
 
 def test_a_deferral_that_meets_a_harmless_refusal_keeps_its_time_limit(connection, gateway, simulator):

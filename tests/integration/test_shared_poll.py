@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,10 @@ def nothing_is_left():
     _poll._REFUSALS.clear()
     yield
     assert _outbox._POLLS == {}
+    ends = time.monotonic() + 10
+    while threads := [thread.name for thread in threading.enumerate() if thread.name.startswith("icsftps-outbox")]:
+        assert time.monotonic() < ends, threads
+        time.sleep(0.01)
 
 
 def again(simulator, directory):
@@ -293,6 +298,32 @@ class TestLeaving:
             return [await waiting() for _ in range(5)]
 
         assert asyncio.run(run()) == [["a.xml"]] * 5
+
+    def test_a_wait_that_is_cancelled_before_it_begins_leaves_nothing(self, connection):
+        async def run():
+            await aread_fields("icsftps_default")
+            wait = waiting()
+            while not _outbox._POLLS:
+                await asyncio.sleep(0)
+            wait.cancel()
+
+        asyncio.run(run())
+
+
+def test_after_days_of_failures_the_next_is_borne_like_the_first(connection, simulator):
+    """The pause has long been the longest; 2 to the power of so many failures is no float any more."""
+    simulator.stop()
+    told = []
+
+    async def run():
+        wait = waiting(seconds=8, warn=told.append)
+        await reached(lambda: told)
+        (poll,) = _outbox._POLLS.values()
+        poll._failures = 2000
+        return await wait
+
+    with pytest.raises(GatewayUnavailableError):
+        asyncio.run(run())
 
 
 class TestRefusal:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +47,14 @@ def journey(tmp_path):
     return write
 
 
+def threads_have_ended():
+    """No thread that looked into the outbox for a deferred wait lives on after the run."""
+    ends = time.monotonic() + 10
+    while threads := [thread.name for thread in threading.enumerate() if thread.name.startswith("icsftps-outbox")]:
+        assert time.monotonic() < ends, threads
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_wait_of_two_days_is_short_in_the_triggerer_and_on_a_worker(
     deferrable, journey, icsftps_run_dag, icsftps_gateway, tmp_path
@@ -58,6 +68,7 @@ def test_a_wait_of_two_days_is_short_in_the_triggerer_and_on_a_worker(
     ]
     assert result.task("wait").returned["responses"] == [path.name for path in (tmp_path / "responses").iterdir()]
     assert icsftps_gateway.clock.now() - began > timedelta(days=2)
+    threads_have_ended()
 
 
 def test_a_retry_comes_at_once_and_each_error_is_told(journey, icsftps_run_dag, icsftps_gateway):
@@ -81,10 +92,36 @@ def test_the_same_date_again_is_the_same_run_and_files_nothing_twice(journey, ic
     assert len(icsftps_gateway.uploads) == 2
 
 
+def test_a_dag_that_was_changed_repeats_the_same_run(icsftps_run_dag, monkeypatch):
+    """Airflow warns when it repeats a run of a DAG that has several versions, and warnings are errors here."""
+    monkeypatch.setenv("AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0")  # else it keeps one in 30 seconds
+    from airflow.sdk import DAG, task
+
+    def version(word):
+        with DAG("changing", schedule=None) as dag:
+            task(task_id=word)(lambda: word)()
+        return dag
+
+    date = datetime(2026, 3, 3, tzinfo=UTC)
+    for word in ("one", "two", "two"):
+        assert icsftps_run_dag(version(word), logical_date=date).task(word).returned == word
+
+
+def test_a_run_that_cannot_begin_spoils_no_other(icsftps_run_dag):
+    from airflow.sdk import DAG, task
+
+    with DAG("sound", schedule=None) as dag:
+        task(task_id="say")(lambda: "yes")()
+    with pytest.raises(Exception, match="not JSON serializable"):
+        icsftps_run_dag(dag, conf={"word": object()})
+    assert icsftps_run_dag(dag).task("say").returned == "yes"
+
+
 def test_who_is_never_answered_waits_no_longer_than_told(journey, icsftps_run_dag, icsftps_gateway):
     icsftps_gateway.answer_after({3: None})
     result = icsftps_run_dag(journey(), timeout=1)
     assert "Nothing came in 1 s" in result.task("wait").error
+    threads_have_ended()
 
 
 def test_a_dag_needs_no_file(icsftps_run_dag):

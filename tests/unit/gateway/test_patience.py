@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError, IcsFtpsError, LoginRefusedError
-from airflow_provider_icsftps.gateway.patience import Patience
+from airflow_provider_icsftps.gateway.patience import Patience, growing_pause
 
 AWAY = GatewayUnavailableError("the gateway is away")
 
@@ -93,3 +93,9 @@ def test_who_fails_while_another_pauses_joins_that_pause(clock):
     first.join()
     patience.bear(AWAY)
     assert pauses == [1, 0.75, 0, 2]
+
+
+@pytest.mark.parametrize("failures", [12, 1023, 1024, 10**6])
+@pytest.mark.parametrize(("first", "longest"), [(1.0, 60.0), (1.0, 300.0), (60.0, 3600.0)])
+def test_after_days_of_failures_the_pause_is_the_longest(failures, first, longest):
+    assert growing_pause(failures, first, longest) == longest

@@ -22,7 +22,7 @@ def test_seconds_and_timedeltas_are_the_same(name, time):
 
 
 @pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("time", ["3 days", None, -1, timedelta(seconds=-1)])
+@pytest.mark.parametrize("time", ["3 days", None, -1, timedelta(seconds=-1), 1e12, float("inf"), float("nan")])
 def test_what_is_no_time_is_refused_before_anything_is_filed(name, time):
     with pytest.raises(ValueError, match=f"{name}=.* must be seconds from 0 up, or a timedelta"):
         operator(**{name: time})
