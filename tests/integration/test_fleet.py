@@ -31,6 +31,7 @@ from airflow_provider_icsftps.gateway import (
     file_all,
     file_each,
 )
+from airflow_provider_icsftps.gateway._door import Door, Member
 from airflow_provider_icsftps.gateway.evidence import Listing
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
@@ -453,6 +454,11 @@ class TestCancelling:
             while not simulator.uploads and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not any(upload.whole for upload in simulator.uploads)
+
+    def test_who_has_no_session_yet_has_nothing_to_lose(self, simulator):
+        with Member(simulator.settings(), Door()) as member:
+            member.sever()
+            assert list(member.outbox_names()) == []
 
     def test_a_pause_that_nobody_breaks_off_is_a_pause(self, simulator):
         began = time.monotonic()
