@@ -39,7 +39,7 @@ class TestPkcs12:
             (pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA256()),
             (pkcs12.PBES.PBESv2SHA256AndAES256CBC, hashes.SHA256()),
         ],
-        ids=str,
+        ids=["triple-des-sha1", "triple-des-sha256", "aes-sha256"],
     )
     def test_old_and_new_encryption_is_read(self, algorithm, mac):
         encryption = self.BUILDER.kdf_rounds(1000).key_cert_algorithm(algorithm).hmac_hash(mac)

@@ -253,7 +253,7 @@ def test_a_store_that_refuses_is_told():
         (RefusingStore(), None),
         (object(), None),
     ],
-    ids=str,
+    ids=["text", "path", "file-url", "memory-url", "own-store", "no-path"],
 )
 def test_only_a_local_target_has_a_local_path(target, expected):
     assert local_path(target) == expected
