@@ -26,8 +26,10 @@ demo: $(READY) ## File sample manifests by real Airflow to the embedded gateway,
 playground: $(READY) ## The same with Airflow's UI on loopback, until Ctrl-C
 	@$(BIN)/icsftps playground
 
-test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest
+# most tests wait for a server or for Airflow, so three at a time fit on two cores; a file's tests stay together
+JOBS ?= 3
+test: $(READY) ## Run all tests, from JOBS=3 files at a time
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # what runs each line and branch of the core; no more, for it takes long enough
 CORE_TESTS ?= tests/unit/gateway $(addprefix tests/unit/test_,exceptions.py public_surface.py regressions.py) tests/hostile \

@@ -29,6 +29,9 @@ FLOOR = (
     "tests/system/test_demo.py",
 )
 
+#: As `make test` has it: most tests wait for a server or for Airflow.
+PYTEST = ("python", "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+
 ROOT = Path(__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -112,7 +115,7 @@ def add_tests(python: str, airflow: str, dependencies: str) -> None:
     @nox.session(name=f"tests-{python}-airflow{airflow}-{dependencies}", python=interpreter(python))
     def tests(session: nox.Session) -> None:
         install(session, airflow)
-        session.run("python", "-m", "pytest", *session.posargs)
+        session.run(*PYTEST, *session.posargs)
 
     tests.func.__doc__ = f"All tests on Python {python} and Airflow {airflow}, {dependencies} dependencies."
 
@@ -127,7 +130,7 @@ for _python in PYTHONS:
 def floor(session: nox.Session) -> None:
     """Tests that touch Airflow, on the oldest Python, Airflow and dependencies: some minutes, at every change."""
     install_lowest(session, AIRFLOWS[0])
-    session.run("python", "-m", "pytest", *(session.posargs or FLOOR))
+    session.run(*PYTEST, *(session.posargs or FLOOR))
 
 
 @nox.session(default=False)

@@ -32,9 +32,10 @@ from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway.diagnosis import SECONDS
 from airflow_provider_icsftps.gateway.faults import FAULTS, STEPS
+from airflow_provider_icsftps.gateway.goal import UNTIL
 from airflow_provider_icsftps.gateway.settings import DEFAULT_PORT, ENVIRONMENTS
 from airflow_provider_icsftps.gateway.status import StatusCode
-from airflow_provider_icsftps.gateway.submission import UNTIL, Evidence, Transfer, Verdict, judge
+from airflow_provider_icsftps.gateway.submission import Evidence, Transfer, Verdict, judge
 from airflow_provider_icsftps.get_provider_info import get_provider_info
 from airflow_provider_icsftps.hooks._fields import EXTRAS
 from airflow_provider_icsftps.operators import icsftps as operators

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.fetching import FetchOutcome, fetch_one, fetch_or_tell
     from airflow_provider_icsftps.gateway.filing import Filing
     from airflow_provider_icsftps.gateway.fleet import Done, Fleet, FleetCancelledError
+    from airflow_provider_icsftps.gateway.goal import Goal, Observation, Sight, observe
     from airflow_provider_icsftps.gateway.journal import Journal
     from airflow_provider_icsftps.gateway.names import FileNameRule, upload_name
     from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, status_file_name
@@ -32,17 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_icsftps.gateway.settings import ENVIRONMENTS, Environment, GatewaySettings
     from airflow_provider_icsftps.gateway.shelf import Shelf
     from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
-    from airflow_provider_icsftps.gateway.submission import (
-        Evidence,
-        Goal,
-        Observation,
-        Sight,
-        Submission,
-        Transfer,
-        Verdict,
-        judge,
-        observe,
-    )
+    from airflow_provider_icsftps.gateway.submission import Evidence, Submission, Transfer, Verdict, judge
     from airflow_provider_icsftps.gateway.waiting import Answer, conclude
 
 __all__ = [
@@ -127,7 +118,8 @@ _NAMES = {
     "shelf": ("Shelf",),
     "status": ("StatusCode", "StatusFile"),
     "outbox_names": ("OutboxNames", "status_file_name"),
-    "submission": ("Evidence", "Goal", "Observation", "Sight", "Submission", "Transfer", "Verdict", "judge", "observe"),
+    "submission": ("Evidence", "Submission", "Transfer", "Verdict", "judge"),
+    "goal": ("Goal", "Observation", "Sight", "observe"),
     "waiting": ("Answer", "conclude"),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

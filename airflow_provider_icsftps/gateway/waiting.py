@@ -1,7 +1,7 @@
 """
 From a listing to answers: read the status files that matter and say what became of each submission.
 
-:func:`~airflow_provider_icsftps.gateway.submission.observe` decides from names alone whether it is time to read; this
+:func:`~airflow_provider_icsftps.gateway.goal.observe` decides from names alone whether it is time to read; this
 reads. Sensor (in both modes), upload operator and command line end here and nowhere else.
 """
 
@@ -14,19 +14,11 @@ from typing import Any
 from airflow_provider_icsftps.exceptions import NameAlreadyUsedError, TransferError
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.evidence import read_zeros, rejected
+from airflow_provider_icsftps.gateway.goal import Goal, Sight, observe
 from airflow_provider_icsftps.gateway.outbox_names import status_files
 from airflow_provider_icsftps.gateway.ownership import check_owners
 from airflow_provider_icsftps.gateway.status import StatusCode, StatusFile
-from airflow_provider_icsftps.gateway.submission import (
-    Evidence,
-    Goal,
-    Sight,
-    Submission,
-    Transfer,
-    Verdict,
-    judge,
-    observe,
-)
+from airflow_provider_icsftps.gateway.submission import Evidence, Submission, Transfer, Verdict, judge
 
 
 @dataclass(frozen=True)

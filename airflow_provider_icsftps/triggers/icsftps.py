@@ -21,8 +21,9 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.gateway.goal import Goal, Sight, observe
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
-from airflow_provider_icsftps.gateway.submission import Goal, Sight, Submission, observe
+from airflow_provider_icsftps.gateway.submission import Submission
 from airflow_provider_icsftps.triggers._lookout import listings
 from airflow_provider_icsftps.triggers._outbox import outbox_finds
 
