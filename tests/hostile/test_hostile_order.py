@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import select
 
 import pytest
@@ -20,8 +21,6 @@ from airflow_provider_icsftps.exceptions import (
 from airflow_provider_icsftps.gateway import Filing, Patience, Transfer, file_all
 
 FILES = {"/out/a.xml": b"12345", "/out/b.xml": b"1"}
-#: More than sockets hold, so that it is not all sent while the gateway reads nothing.
-LARGE = CONTENT * 60
 
 
 def taking_all(early: str, *late: str):
@@ -42,12 +41,13 @@ def taking_all(early: str, *late: str):
     return stor
 
 
-class Hesitant:
-    """A source that waits before its last block until the gateway has spoken."""
+class Hesitant(io.RawIOBase):
+    """A source that waits before its last block until the gateway, which has the first, has spoken."""
 
     def __init__(self, gateway) -> None:
+        super().__init__()
         self.gateway = gateway
-        self.blocks = [CONTENT[:150_000], CONTENT[150_000:], b""]
+        self.blocks = [CONTENT[:150_000], CONTENT[150_000:250_000], CONTENT[250_000:], b""]
 
     def readable(self) -> bool:
         return True
@@ -58,6 +58,16 @@ class Hesitant:
         block = self.blocks.pop(0)
         buffer[: len(block)] = block
         return len(block)
+
+
+class HesitantOnce:
+    """A path whose file is measured, then sent hesitantly, and not so when it is sent again."""
+
+    def __init__(self, gateway) -> None:
+        self.files = [io.BytesIO(CONTENT), Hesitant(gateway), io.BytesIO(CONTENT)]
+
+    def open(self, _: str):
+        return self.files.pop(0)
 
 
 @pytest.mark.parametrize("late", [(), ("552 quota",), ("226 once more",)])
@@ -76,7 +86,7 @@ def test_a_226_before_the_end_of_an_upload_confirms_nothing(pki, client, late):
 
 @pytest.mark.parametrize(
     ("kept", "verdict", "needs_proof", "renamed"),
-    [(100_000, "send", False, True), (len(LARGE), "received", True, False), (None, "send", True, False)],
+    [(100_000, "send", False, True), (len(CONTENT), "received", True, False), (None, "send", True, False)],
     ids=["a part", "all", "nothing"],
 )
 def test_after_a_226_before_the_end_the_gateway_is_asked_what_it_has(pki, client, kept, verdict, needs_proof, renamed):
@@ -92,14 +102,16 @@ def test_after_a_226_before_the_end_the_gateway_is_asked_what_it_has(pki, client
         data.close()
         if kept is not None:
             talk.server.files[path] = bytes(content[:kept])
+        talk.server.reached.set()
 
-    filing = Filing(source=LARGE, service="Manifest", scope="test", source_name="a.xml")
     with ScriptedServer(pki, {"STOR": says_so_early}) as server:
-        patience = Patience(60, sleep=lambda _: None)
-        (submission,) = file_all(client(server), [filing], patience=patience)
+        gateway = client(server)
+        filing = Filing(source=HesitantOnce(gateway), service="Manifest", scope="test", source_name="a.xml")
+        patience = Patience(60, sleep=lambda _: server.reached.wait(3))
+        (submission,) = file_all(gateway, [filing], patience=patience)
     assert (submission.verdict, submission.needs_proof) == (verdict, needs_proof)
     assert submission.file_name.endswith("-g2.xml") is renamed
-    assert server.files == {f"/Manifest/{submission.file_name}": LARGE}
+    assert server.files == {f"/Manifest/{submission.file_name}": CONTENT}
     assert server.commands.count("STOR") == (1 if verdict == "received" else 2)
 
 
