@@ -80,6 +80,8 @@ class FetchSummary:
     :param fetched: names of those that were fetched now.
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
+    :param late: names of those whose time is one for which the archive was held to be complete without them: who asked
+        for that time before did not get them.
     :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
     :param deleted: names of those that were deleted at the gateway.
     :param not_deleted: names of those that should have been deleted and were not, with the reason.
@@ -95,6 +97,7 @@ class FetchSummary:
     fetched: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     postponed: dict[str, str] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     not_deleted: dict[str, str] = field(default_factory=dict)

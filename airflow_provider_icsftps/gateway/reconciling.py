@@ -115,6 +115,8 @@ class _Run:
             for entry in gateway.list_outbox()
             if (chosen is None or chosen(entry.name)) and (window is None or _may_be_in(window, entry))
         ]
+        # before it is looked what is kept: another run notes a time as complete only after it has kept all of it
+        complete = self._shelf.held_complete(moment for entry in entries if (moment := usable_time(entry.modified)))
         self.comparison: Comparison = self._shelf.compare(entries)
         missing = self.comparison.missing
         self._files = 0
@@ -130,6 +132,7 @@ class _Run:
             listed=len(entries),
             kept_before=len(self.comparison.kept),
             kept=[Kept(entry.name, folder, record) for entry, folder, record in self.comparison.kept],
+            late=sorted(entry.name for entry in missing if usable_time(entry.modified) in complete),
         )
         self._bytes = 0
         self._covered: Span | None = None

@@ -230,6 +230,20 @@ class Shelf:
         left += [hole.span for hole in holes if window.since <= hole.time < window.until and not self._filled(hole)]
         return without(window, without(window, left))
 
+    def held_complete(self, moments: Iterable[datetime]) -> set[datetime]:
+        """
+        Say for which moments it was noted that every file is kept.
+
+        :param moments: aware.
+        :return: those of them that lie in no gap.
+        :raises TransferError: when the archive cannot be listed.
+        """
+        wanted = set(moments)
+        if not wanted:
+            return wanted
+        gaps = self.gaps(min(wanted), max(wanted) + timedelta(seconds=1))
+        return {moment for moment in wanted if not any(gap.since <= moment < gap.until for gap in gaps)}
+
     def _filled(self, hole: Hole) -> bool:
         sights = self._out.sights(self._out.day(hole.time))
         return any((sight.name_digest, sight.time) == (hole.name_digest, hole.time) for sight in sights)

@@ -238,6 +238,12 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
                 self.log.warning("%s: %s: %s", name, what, reason)
         for name in summary.gone:
             self.log.warning("%s went from the outbox before it could be fetched", name)
+        for name in summary.late:
+            self.log.warning(
+                "%s is of a time for which the archive was complete without it: it came late, or this machine's clock "
+                "is ahead. Runs of that time did not return it; clear them",
+                name,
+            )
         for name in summary.conflicts:
             self.log.warning("%s: the gateway gave other content under this name before; both are kept", name)
         gaps = about["gaps"]

@@ -296,6 +296,16 @@ class TestGaps:
         with pytest.raises(AirflowFailException, match="IncompleteArchiveError: It is not known whether"):
             self.summary(tmp_path, self.day(45), on_gap="fail")
 
+    def test_a_file_that_comes_late_for_its_day_is_named_and_the_day_returns_it(
+        self, simulator, connection, tmp_path, capsys
+    ):
+        day = self.day(5)
+        assert self.summary(tmp_path, day)["names"] == []
+        simulator.put_in_outbox("late.xml", b"<svar/>", modified=day["data_interval_start"].add(hours=3))
+        assert self.summary(tmp_path, self.day(4))["late"] == ["late.xml"]
+        assert "late.xml is of a time for which the archive was complete without it" in capsys.readouterr().out
+        assert self.summary(tmp_path, day)["names"] == ["late.xml"]
+
     def test_a_backfilled_day_is_complete_by_itself(self, connection, tmp_path):
         given = self.day(5)
         given["dag_run"].run_type = "backfill"

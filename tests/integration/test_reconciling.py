@@ -79,6 +79,23 @@ class TestARun:
         assert reconcile(gateway, archive).fetched == ["svar9.xml"]
         assert archive.verify().problems == []
 
+    def test_a_file_of_a_time_that_was_complete_without_it_is_told(self, simulator, gateway, archive, shelf):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        assert reconcile(gateway, archive).late == []
+        simulator.put_in_outbox("late.xml", b"<svar/>", modified=OLD)
+        simulator.put_in_outbox("new.xml", b"<svar/>", modified=NOW + HOUR)
+        assert reconcile(gateway, archive).late == ["late.xml"]
+        assert reconcile(gateway, archive).late == []
+
+    def test_a_file_that_comes_back_is_not_late(self, simulator, archive, shelf):
+        """That it was not kept was known, and told as a gap."""
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        with meddling(simulator, {"svar.xml": lambda: remove(simulator, "svar.xml")}) as gateway:
+            assert reconcile(gateway, archive).gone == ["svar.xml"]
+            simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+            again = reconcile(gateway, archive)
+        assert (again.fetched, again.late) == (["svar.xml"], [])
+
     def test_a_filings_answers_say_what_they_answer(self, simulator, gateway, archive, shelf):
         gateway.upload(b"<a/>", service="Manifest", file_name="a.xml")
         assert reconcile(gateway, archive).complete
