@@ -273,5 +273,8 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _sign(builder: x509.CertificateBuilder, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    # Python 3.13 and other strict clients refuse a certificate that does not name its issuer's key
+    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = builder.add_extension(issuer_key, critical=False)
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
     return builder.sign(key, hashes.SHA256(), rsa_padding=pss)

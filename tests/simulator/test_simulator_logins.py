@@ -28,6 +28,13 @@ def test_the_default_client_gets_in(sim):
     assert (sim.connections.accepted, sim.connections.logins) == (1, 1)
 
 
+def test_a_client_that_wants_certificates_to_the_letter_gets_in(sim):
+    """As Python 3.13 does by default: it refuses one that does not name its issuer's key."""
+    strict = context(sim)
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    handshake(sim, strict)
+
+
 def test_nothing_but_tls_comes_first(sim):
     with ftplib.FTP(timeout=5) as plain:
         plain.connect(sim.host, sim.port)

@@ -15,6 +15,7 @@ from airflow_provider_icsftps.gateway.submission import (
     Verdict,
     combined,
     judge,
+    paths_of,
 )
 
 SIZE = 100
@@ -307,3 +308,14 @@ class TestSubmission:
         assert str(caught.value) == (
             f"A submission needs 'service' and 'file_name'; this is list \"{shown}\". Give what an upload returned"
         )
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(1, "/Manifest/0.xml"), (5, "/Manifest/4.xml"), (6, "/Manifest/4.xml and 1 more"), (200, " and 195 more")],
+)
+def test_five_paths_are_named_and_the_rest_is_counted(count, named):
+    paths = paths_of([Submission(service="Manifest", file_name=f"{n}.xml") for n in range(count)])
+    assert paths.startswith("/Manifest/0.xml")
+    assert paths.endswith(named)
+    assert paths.count("/Manifest/") == min(count, 5)
