@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from airflow_provider_icsftps.cli.connecting import Passphrase, asked, read_file
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationError
 from airflow_provider_icsftps.gateway import ClientCertificate
 from airflow_provider_icsftps.gateway.renewal import certificate_facts, public_pem
@@ -38,7 +38,7 @@ def certificate(
     table.add_column(overflow="fold")  # a fingerprint that is cut is none
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), Text("-" if value is None else str(value)))
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = plain()
     console.print(table, soft_wrap=False)
     console.print(
         f"\nRegister at the certificate portal: the certificate with this fingerprint"

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_provider_icsftps.cli.airflow_home import environment, example_dags
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.cli.simulate import new_simulator, started
 from airflow_provider_icsftps.gateway import Answer, GatewayClient, StatusCode, Submission
 from airflow_provider_icsftps.gateway.waiting import read_answer
@@ -34,7 +35,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="For a machine to read.")] = False,
 ) -> None:
     """File three sample manifests by real Airflow, wait, fetch the responses, and show what became of each."""
-    console = Console(stderr=as_json, soft_wrap=True, highlight=False, markup=False)
+    console = plain(stderr=as_json)
     begun = time.monotonic()
     responses = directory.resolve() / "responses"
     responses.mkdir(parents=True, exist_ok=True)

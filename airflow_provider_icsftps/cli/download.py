@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Fleet, GatewayClient, OutboxEntry
 from airflow_provider_icsftps.gateway.names import check_server_name
@@ -50,8 +50,8 @@ def download(
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = plain()
         for one in found:
-            console.print(f"{one['state']:9}  {one['error'] or one['path']}", markup=False)
-        console.print(f"{len(found)} of {len(entries)} files in the outbox match {pattern}", markup=False)
+            console.print(f"{one['state']:9}  {one['error'] or one['path']}")
+        console.print(f"{len(found)} of {len(entries)} files in the outbox match {pattern}")
     raise typer.Exit(1 if any(one["error"] for one in found) else 0)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from airflow_provider_icsftps.cli.airflow_home import environment
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.cli.demo import REJECTED
 from airflow_provider_icsftps.cli.simulate import new_simulator, started
 
@@ -33,7 +33,7 @@ def playground(
     seconds: Annotated[float, typer.Option(min=0, help="Stop by itself after this long; 0 runs until Ctrl-C.")] = 0,
 ) -> None:
     """Run Airflow with its UI on loopback, with the connection and the example DAGs, and an embedded gateway."""
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = plain()
     home = directory.resolve()
     home.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
     NameAlreadyUsedError,
@@ -44,7 +45,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = plain()
         for one in found:
             _print(console, one)
     reached = [state for state, goal in _GOALS.items() if not until or until in _so_far(goal)]
@@ -92,8 +93,8 @@ def _look(gateway: GatewayClient, submission: Submission, names: OutboxNames) ->
 
 
 def _print(console: Console, one: dict[str, Any]) -> None:
-    console.print(f"{one['state']:9}  /{one['service']}/{one['file_name']}", markup=False)
+    console.print(f"{one['state']:9}  /{one['service']}/{one['file_name']}")
     for status_file in one["statuses"]:
         said = [status_file.get("error_code"), status_file.get("error_message"), *status_file.get("responses", [])]
         words = "  ".join(word for word in (status_file["text"], *said) if word)
-        console.print(f"  {status_file['digit']}  {status_file['timestamp'] or '-'}  {words}", markup=False)
+        console.print(f"  {status_file['digit']}  {status_file['timestamp'] or '-'}  {words}")

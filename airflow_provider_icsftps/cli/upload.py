@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
+from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Filing, Fleet, Journal, Outcome, Patience, file_each
 
@@ -60,7 +61,7 @@ def upload(
     if as_json:
         typer.echo(json.dumps([outcome.to_data() for outcome in outcomes], indent=2, ensure_ascii=False))
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = plain()
         for outcome in outcomes:
             _print(console, outcome)
     raise typer.Exit(0 if all(outcome.submission for outcome in outcomes) else 1)
@@ -69,7 +70,7 @@ def upload(
 def _print(console: Console, outcome: Outcome) -> None:
     submission = outcome.submission
     if submission is None:
-        console.print(f"{outcome.state:12}  {outcome.filing.label}  {outcome.error or ''}".rstrip(), markup=False)
+        console.print(f"{outcome.state:12}  {outcome.filing.label}  {outcome.error or ''}".rstrip())
         return
     line = f"{outcome.filing.label}  /{submission.service}/{submission.file_name}"
     if submission.verdict == "send":
@@ -79,4 +80,4 @@ def _print(console: Console, outcome: Outcome) -> None:
         line += "  nothing shows yet that all of it got through; ask again later"
     else:
         state = "filed before"
-    console.print(f"{state:12}  {line}", markup=False)
+    console.print(f"{state:12}  {line}")

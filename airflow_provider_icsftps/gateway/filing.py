@@ -78,9 +78,17 @@ class Filing:
     @property
     def way_to_repeat(self) -> str:
         """What to do to file it again on purpose, for messages."""
-        if self.own_name is not None:
-            return "give it another name"
-        return f"set resubmission={self.resubmission + 1}"
+        return way_to_repeat(self.resubmission, own_name=self.own_name is not None)
+
+
+def way_to_repeat(resubmission: int, *, own_name: bool) -> str:
+    """
+    Say what to do to file a file again on purpose, for messages.
+
+    :param resubmission: the number with which it was filed.
+    :param own_name: whether the user chose its name.
+    """
+    return "give it another name" if own_name else f"set resubmission={resubmission + 1}"
 
 
 class Filer:

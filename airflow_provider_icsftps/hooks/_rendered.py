@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -26,3 +27,12 @@ def as_data(given: Any) -> Any:
                 data = read(text)
                 return data if isinstance(data, list | dict) else given
     return given
+
+
+def is_many(given: Any) -> bool:
+    """
+    Say whether several are given, and not one.
+
+    :param given: an argument of an operator, after :func:`as_data`.
+    """
+    return isinstance(given, Sequence) and not isinstance(given, str)

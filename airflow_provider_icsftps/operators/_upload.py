@@ -25,8 +25,9 @@ from airflow_provider_icsftps.gateway import (
     file_each,
     submissions_of,
 )
+from airflow_provider_icsftps.gateway.filing import way_to_repeat
 from airflow_provider_icsftps.gateway.submission import paths_of
-from airflow_provider_icsftps.hooks._rendered import as_data
+from airflow_provider_icsftps.hooks._rendered import as_data, is_many
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._journal import TaskJournal
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
@@ -114,7 +115,7 @@ class IcsFtpsUploadOperator(BaseOperator):
 
     @property
     def _many(self) -> bool:
-        return isinstance(self._given, Sequence) and not isinstance(self._given, str)
+        return is_many(self._given)
 
     def execute(self, context: Context) -> Any:
         """File what is not filed yet, wait if asked to, and return a submission for each file."""
@@ -123,7 +124,8 @@ class IcsFtpsUploadOperator(BaseOperator):
     def _file(self, context: Context, journal: TaskJournal) -> Any:
         with fail_without_retry(), IcsFtpsHook(self.icsftps_conn_id).get_fleet() as fleet:
             self._fleet = fleet
-            filings = [self._filing(source, context) for source in (self._given if self._many else [self._given])]
+            given = self._given
+            filings = [self._filing(source, context) for source in (given if is_many(given) else [given])]
             archive = None if self.archive is None else Archive(as_path(self.archive))
             if self.wait_until is not None:
                 Goal(self.wait_until)
@@ -236,7 +238,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         unproven = [submission for submission in submissions if submission.needs_proof]
         files = paths_of(unproven or submissions)
         if unproven:
-            again = "give it another name" if self.naming == "own" else f"set resubmission={int(self.resubmission) + 1}"
+            again = way_to_repeat(int(self.resubmission), own_name=self.naming == "own")
             return AirflowFailException(
                 f"An earlier try was cut off while it sent {files}; the gateway has not accepted it within "
                 f"{self.timeout:.0f} s, and nothing shows whether the whole file got through. Nothing more was sent. "

@@ -31,7 +31,7 @@ from airflow_provider_icsftps.gateway import (
 )
 from airflow_provider_icsftps.gateway.ownership import check_owners
 from airflow_provider_icsftps.gateway.submission import paths_of
-from airflow_provider_icsftps.hooks._rendered import as_data
+from airflow_provider_icsftps.hooks._rendered import as_data, is_many
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.triggers.icsftps import (
     GRACE,
@@ -193,10 +193,11 @@ class IcsFtpsResponseSensor(_OutboxSensor):
 
     @property
     def _many(self) -> bool:
-        return isinstance(self._given, Sequence) and not isinstance(self._given, str)
+        return is_many(self._given)
 
     def _submissions(self) -> list[Submission]:
-        return [Submission.from_data(data) for data in (self._given if self._many else [self._given])]
+        given = self._given  # a text is read each time
+        return [Submission.from_data(data) for data in (given if is_many(given) else [given])]
 
     def _awaited(self) -> str:
         """Say what is waited for."""

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 from expectations import PASSWORD, refused
+from moments import within
 from scripted_server import Conversation, ScriptedServer
 from throwaway_pki import PASSPHRASE
 from uploading import CONTENT, PATH, Endless, upload
@@ -120,9 +120,7 @@ def test_a_client_that_is_killed_in_the_middle_leaves_a_reset_not_an_end(pki, se
             reached = server.reached.wait(8)
             process.kill()
         assert reached
-        deadline = time.monotonic() + 5
-        while not server.endings and time.monotonic() < deadline:
-            time.sleep(0.01)
+        within(5, lambda: server.endings)
         assert server.endings == ["reset"]
 
 

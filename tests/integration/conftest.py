@@ -1,15 +1,30 @@
-"""Where an archive can lie: a folder, fsspec's memory, an S3-compatible server on loopback."""
+"""An archive in a folder; where else one can lie: fsspec's memory, an S3-compatible server on loopback."""
 
 from __future__ import annotations
 
 import logging
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 from upath import UPath
+
+from airflow_provider_icsftps.gateway import Archive, GatewayClient, Shelf
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    """An archive in a folder."""
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def shelf(archive: Archive, gateway: GatewayClient) -> Shelf:
+    """The part of it for the embedded gateway."""
+    return archive.shelf(gateway.settings)
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,6 @@ DENMARK = ZoneInfo("Europe/Copenhagen")
 
 
 @pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path / "archive")
-
-
-@pytest.fixture
 def shelf(archive):
     return archive.shelf(settings())
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from contextlib import closing
 from hashlib import sha256
 
@@ -11,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.exceptions import TaskDeferred
 from airflow_task import StateStore, context, run_to_the_end, run_trigger
+from moments import within
 
 from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,
@@ -327,9 +327,7 @@ def once(condition, then):
     """Do something as soon as something is true, in a thread."""
 
     def watch():
-        ends = time.monotonic() + 20
-        while not condition() and time.monotonic() < ends:
-            time.sleep(0.01)
+        within(20, condition)
         then()
 
     threading.Thread(target=watch).start()

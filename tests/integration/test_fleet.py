@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from moments import within
 
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
@@ -450,9 +451,7 @@ class TestCancelling:
 
             with pytest.raises(FleetCancelledError), fleet:
                 list(fleet.run(work, ["a.xml", "b.xml"]))
-            deadline = time.monotonic() + 5
-            while not simulator.uploads and time.monotonic() < deadline:
-                time.sleep(0.05)
+            within(5, lambda: simulator.uploads)
             assert not any(upload.whole for upload in simulator.uploads)
 
     def test_who_has_no_session_yet_has_nothing_to_lose(self, simulator):

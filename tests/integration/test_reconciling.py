@@ -17,22 +17,12 @@ from airflow_provider_icsftps.exceptions import (
     LoginRefusedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Archive, GatewayClient, OutboxEntry, Span, fetch_one, reconcile
+from airflow_provider_icsftps.gateway import GatewayClient, OutboxEntry, Span, fetch_one, reconcile
 from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OLD = NOW - timedelta(days=2)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path / "archive")
-
-
-@pytest.fixture
-def shelf(archive, gateway):
-    return archive.shelf(gateway.settings)
 
 
 def contents(archive, shelf):

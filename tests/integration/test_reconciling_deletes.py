@@ -8,20 +8,10 @@ import pytest
 from archived import commands, forbid, remove, status
 
 from airflow_provider_icsftps.exceptions import LoginRefusedError, ReadOnlyGatewayError
-from airflow_provider_icsftps.gateway import Archive, GatewayClient, Span, reconcile
+from airflow_provider_icsftps.gateway import GatewayClient, Span, reconcile
 
 OLD = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def archive(tmp_path):
-    return Archive(tmp_path / "archive")
-
-
-@pytest.fixture
-def shelf(archive, gateway):
-    return archive.shelf(gateway.settings)
 
 
 def test_only_what_was_read_back_settled_and_unchanged_is_deleted(simulator, gateway, archive, shelf):

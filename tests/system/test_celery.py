@@ -88,12 +88,14 @@ def test_a_worker_is_killed_when_the_gateway_has_its_files_but_has_not_said_so(c
     simulator = cluster.simulator
     with cluster.airflow.explained():
         simulator.start_outage()  # no status file tells the next try what became of the first
-        simulator.faults.slow_completion(20, times=2 * SLOTS)
+        simulator.faults.slow_completion(20, times=SLOTS)
+        killed_one, other = cluster.workers
+        other.pause()  # so that what the gateway has is of the worker that is killed, however slow the machine is
         filings = Filings(cluster.airflow.api, "file_then_wait", tmp_path / "worker", FILINGS)
-        # more than the other worker can have sent, so some are of the one that is killed
-        until(lambda: len(simulator.uploads) > SLOTS, 240, 0.1)
-        cluster.workers[0].kill()
+        until(lambda: len(simulator.uploads) == SLOTS, 240, 0.1)
+        killed_one.kill()
         killed = time.monotonic()
+        other.resume()
         filings.until_all_wait()
         print(f"all wait {time.monotonic() - killed:.0f} s after the worker was killed")
         simulator.end_outage()
