@@ -15,6 +15,7 @@ EACH = pytest.mark.parametrize("target", list(TARGETS))
 SLOW_TO_TRACE = {"deep XML", "deep and closed XML", "many attributes", "many responses"}
 #: None of them is allowed much more than what it is given.
 MEGABYTES = 60
+#: Of processor time, for others may use the machine too.
 SECONDS = 4.0
 
 
@@ -75,9 +76,9 @@ LARGE = {
 @pytest.mark.parametrize("large", list(LARGE))
 def test_a_megabyte_of_anything_costs_little_time_and_memory(target, large):
     TARGETS[target](seeds(target)[0])  # what is imported or made once is not counted
-    started = time.monotonic()
+    started = time.process_time()
     TARGETS[target](LARGE[large])
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     if large in SLOW_TO_TRACE:
         return
     tracemalloc.start()

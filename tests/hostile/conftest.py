@@ -26,10 +26,10 @@ def settings(pki: ThrowawayPki) -> Callable[..., GatewaySettings]:
             "certificate": pki.client,
             "password": PASSWORD,
             "ca_pem": pki.ca_pem,
-            "connect_timeout": 3.0,
-            "timeout": 3.0,
-            "data_timeout": 3.0,
-            "completion_timeout": 3.0,
+            "connect_timeout": 8.0,
+            "timeout": 8.0,
+            "data_timeout": 8.0,
+            "completion_timeout": 8.0,
         }
         return GatewaySettings(**(values | more))
 

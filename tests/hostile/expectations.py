@@ -17,7 +17,7 @@ QUICK = {"connect_timeout": 0.4, "timeout": 0.4, "data_timeout": 0.4, "completio
 
 
 @contextlib.contextmanager
-def refused(kind: type[IcsFtpsError], *words: str, seconds: float = 2.0) -> Iterator[Any]:
+def refused(kind: type[IcsFtpsError], *words: str, seconds: float = 4.0) -> Iterator[Any]:
     """
     Expect exactly this class of error, in time, as one line with these words, and the password nowhere in it.
 

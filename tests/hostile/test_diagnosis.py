@@ -104,7 +104,7 @@ def test_a_server_that_drips_everything_does_not_hold_the_check(world):
     began = time.monotonic()
     diagnosis = world.scripted(replies, seconds=2.0)
     assert diagnosis.failure.fault == "too_slow"
-    assert 1.9 < time.monotonic() - began < 2.6
+    assert 1.9 < time.monotonic() - began < 5  # all of it would take twenty
 
 
 @pytest.mark.slow

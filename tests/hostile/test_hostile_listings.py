@@ -273,7 +273,7 @@ def test_a_farewell_without_an_answer_is_short(pki, client):
         started = time.monotonic()
         gateway.close()
         took = time.monotonic() - started
-    assert took < 1.5
+    assert took < 5
 
 
 def test_a_deletion_is_not_repeated(pki, client):

@@ -82,7 +82,7 @@ def test_a_server_that_never_closes_has_confirmed_at_once(pki, client):
         started = time.monotonic()
         upload(gateway)
         took = time.monotonic() - started
-    assert took < 0.5
+    assert took < 2  # its time limits are longer
     assert gateway.last_transfer == Transfer.CONFIRMED
 
 

@@ -278,7 +278,7 @@ class TestLeaving:
         assert asyncio.run(run()) == "QUIT"
 
     def test_leaving_in_the_middle_of_a_look_ends_at_once_and_closes_afterwards(self, connection, simulator):
-        simulator.faults.slow_replies(1.0, times=2)
+        simulator.faults.slow_replies(3.0, times=2)
 
         async def run():
             wait = waiting()
@@ -288,7 +288,7 @@ class TestLeaving:
             await asyncio.wait([wait])
             return time.monotonic() - begun
 
-        assert asyncio.run(run()) < 0.5
+        assert asyncio.run(run()) < 2
         assert [entry.line for entry in simulator.transcript if entry.sender == "client"][-1] == "QUIT"
 
     def test_one_that_comes_when_the_last_one_goes_is_served(self, connection, simulator):
@@ -417,7 +417,7 @@ class TestOutage:
                 await wait
             return time.monotonic() - begun
 
-        assert 3.4 < asyncio.run(run()) < 5
+        assert 3.4 < asyncio.run(run()) < 8
 
     def test_a_421_is_borne(self, connection, simulator):
         simulator.put_in_outbox("a.xml", b"1")

@@ -118,8 +118,8 @@ class TestEvents:
 
 
 def test_looking_does_not_block_the_event_loop(connection, simulator):
-    """A gateway that takes half a second for a reply holds nobody else up."""
-    simulator.faults.slow_replies(0.5, times=1)
+    """A gateway that takes two seconds for a reply holds nobody else up."""
+    simulator.faults.slow_replies(2.0, times=1)
     gaps = []
 
     async def heartbeat():
@@ -131,14 +131,14 @@ def test_looking_does_not_block_the_event_loop(connection, simulator):
     async def both():
         beating = asyncio.create_task(heartbeat())
         trigger = IcsFtpsOutboxTrigger(
-            icsftps_conn_id="icsftps_default", deadline=soon(1), poke_interval=0.05, pattern="*.xml"
+            icsftps_conn_id="icsftps_default", deadline=soon(3), poke_interval=0.05, pattern="*.xml"
         )
         async for _ in trigger.run():
             pass
         beating.cancel()
 
     asyncio.run(both())
-    assert max(gaps) < 0.2
+    assert max(gaps) < 1
 
 
 def test_cancelling_a_wait_closes_its_session(connection, simulator):

@@ -42,7 +42,7 @@ class Api:
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> Run:
         """Start a run as soon as the DAG is known."""
-        until(lambda: self.call("GET", f"/api/v2/dags/{dag}"), 60)
+        until(lambda: self.call("GET", f"/api/v2/dags/{dag}"), 120)
         run = self.call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         return Run(self, f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run)}")
 

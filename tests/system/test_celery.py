@@ -60,8 +60,8 @@ def cluster(identities: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         worker = ("celery", "worker", "--skip-serve-logs", "--concurrency", str(SLOTS), "--celery-hostname")
         workers = [airflow.start(*worker, name, name=f"worker-{name}") for name in both]
         looking = [airflow.start("triggerer", "--skip-serve-logs", name=f"triggerer-{name}") for name in both]
-        airflow.api.log_in("scheduler", "triggerer", "dag_processor")
-        until(lambda: all(" ready." in part.said() for part in workers), 120)
+        airflow.api.log_in("scheduler", "triggerer", "dag_processor", seconds=400)
+        until(lambda: all(" ready." in part.said() for part in workers), 300)
         yield Cluster(airflow, simulator, workers, looking)
     simulator.check()
 

@@ -228,6 +228,6 @@ class TestDamage:
         assert read.username == identity.client_certificate.username
 
     def test_a_text_of_many_beginnings_is_searched_once(self):
-        started = time.monotonic()
+        started = time.process_time()
         refusal(ClientCertificate.from_pem, b"-----BEGIN PRIVATE KEY-----" * 40_000)
-        assert time.monotonic() - started < 2
+        assert time.process_time() - started < 2
