@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import Any
 
 from airflow_provider_icsftps.gateway import Journal
 
-_PREFIX = "icsftps/"
 _MARK = "icsftps"
+
+
+def _key(file_name: str) -> str:
+    # Airflow 3.3.0 puts keys into a URL as they are, so none may hold what means something there; a digest stands for
+    # names that do, and for none that does not
+    if re.fullmatch("[A-Za-z0-9_.-]+", file_name):
+        return f"{_MARK}.{file_name}"
+    digest = sha256(file_name.encode(errors="surrogatepass")).hexdigest()
+    return f"{_MARK}~{digest}"
 
 
 class TaskJournal(Journal):
@@ -32,7 +42,7 @@ class TaskJournal(Journal):
     def load(self, file_name: str) -> dict[str, str] | None:
         """Return the entry of a name."""
         found = super().load(file_name)
-        if found is None and self._store is not None and (kept := self._store.get(f"{_PREFIX}{file_name}")) is not None:
+        if found is None and self._store is not None and (kept := self._store.get(_key(file_name))) is not None:
             found = kept
             super().store(file_name, kept)
         return found
@@ -40,5 +50,5 @@ class TaskJournal(Journal):
     def store(self, file_name: str, entry: dict[str, str]) -> None:
         """Keep the entry of a name, in the store first."""
         if self._store is not None:
-            self._store.set(f"{_PREFIX}{file_name}", entry)
+            self._store.set(_key(file_name), entry)
         super().store(file_name, entry)

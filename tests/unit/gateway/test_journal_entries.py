@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
@@ -47,6 +49,19 @@ def test_a_later_try_reads_what_an_earlier_one_noted():
     store = Store()
     TaskJournal(store, 1).note(NAME, CONTENT, Transfer.CONFIRMED)
     assert TaskJournal(store, 2).transfer(NAME, CONTENT) is Transfer.CONFIRMED
+
+
+def test_every_name_has_a_key_of_its_own_that_needs_no_quotes_in_a_url():
+    """Airflow 3.3.0 does not quote keys: what follows ``#`` or ``?`` is lost there, and a ``/`` leads elsewhere."""
+    names = [*(f"a{c}.xml" for c in ("", " ", "#b", "#c", "?", "%20", "~", "æ", "\ud800")), "ø" * 200]
+    store = Store()
+    for name in names:
+        TaskJournal(store, 1).note(name, CONTENT, Transfer.SENT)
+    keys = [key for key in store if key != "icsftps"]
+    assert len(keys) == len(names)
+    assert [key for key in keys if not re.fullmatch("[A-Za-z0-9_.~-]{1,512}", key)] == []
+    assert "icsftps.a.xml" in keys
+    assert all(TaskJournal(store, 2).transfer(name, CONTENT) is Transfer.SENT for name in names)
 
 
 @pytest.mark.parametrize("entry", DAMAGED, ids=str)
