@@ -7,7 +7,10 @@ Run one DAG by real Airflow in this process and write what its tasks did; ``icsf
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 from airflow_provider_icsftps.testing.dag_runs import run
@@ -37,5 +40,13 @@ def main(dag_id: str, conf: str, result: str) -> None:
     Path(result).write_text(json.dumps({"state": ended.state, "tasks": tasks}))
 
 
+def _end_with(parent: int) -> None:
+    """End when the process that waits for the result is gone, however it ended: the gateway was in it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     main(*sys.argv[1:])

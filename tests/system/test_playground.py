@@ -16,23 +16,32 @@ from airflow_provider_icsftps.cli import playground
 
 
 @pytest.fixture
-def api(tmp_path) -> Iterator[Api]:
+def ground(tmp_path) -> Iterator[tuple[Api, psutil.Process]]:
     port = free_port()
     process = subprocess.Popen(
-        [*ICSFTPS, "playground", "--directory", str(tmp_path), "--port", str(port), "--seconds", "500"],
+        [*ICSFTPS, "playground", "--directory", str(tmp_path), "--port", str(port), "--seconds", "900"],
         stdout=subprocess.DEVNULL,
     )
     try:
         api = Api(port)
-        api.log_in("scheduler", "triggerer", "dag_processor")
-        yield api
+        api.log_in("scheduler", "triggerer", "dag_processor", seconds=400)
+        yield api, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0
 
 
-@pytest.mark.timeout(600)
-def test_the_example_runs_with_scheduler_and_triggerer(api, tmp_path):
+@pytest.mark.timeout(900)
+def test_the_example_runs_with_scheduler_and_triggerer(ground, tmp_path):
+    api, process = ground
+    listening = {
+        connection.laddr.port
+        for child in process.children(recursive=True)
+        for connection in child.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(listening) >= 3
+    assert not listening & {8793, 8794}, "another Airflow on this machine has these"
     run = api.trigger("manifest_submission", {"target": str(tmp_path / "responses")})
     waits = {"task_id": "journey.wait", "state": "deferred"}
     until(lambda: any(wait["trigger"] for wait in run.task_instances(**waits)), 120)
