@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from airflow_provider_icsftps.cli.progress import progress_of
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import Archive, Findings, Record, Shelf, Span
 
@@ -28,17 +29,13 @@ _Json = Annotated[bool, typer.Option("--json", help="For a machine to read.")]
 def verify(path: _Place, as_json: _Json = False) -> None:
     """Read every file against its record; ends with 1 if anything that was kept is not whole."""
     place = _opened(path)
-    console = Console(stderr=True)
-    with Progress(
+    with progress_of(
         TextColumn("{task.fields[records]} files"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("days,"),
         DownloadColumn(),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
     ) as progress:
         bar = progress.add_task("verify", total=None, records=0)
 

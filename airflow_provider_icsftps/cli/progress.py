@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
 @contextmanager
@@ -17,9 +25,20 @@ def shown(what: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     :param what: the work, in a word.
     :param total: how many there are.
     """
-    console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    # older ones end with an empty line even when they are disabled
-    with bar if console.is_terminal else nullcontext():
+    with progress_of(*columns) as bar:
         yield bar, bar.add_task(what, total=total)
+
+
+@contextmanager
+def progress_of(*columns: ProgressColumn) -> Iterator[Progress]:
+    """
+    Give what shows any progress, on standard error, where a terminal is there to show it.
+
+    :param columns: what a line of it has.
+    """
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    # with rich before 13.8 even one that is disabled ends with an empty line
+    with progress if console.is_terminal else nullcontext():
+        yield progress

@@ -152,6 +152,9 @@ def test_the_checklist(chromium, gateway, tmp_path):
     keep_or_compare(picture, _in_a_terminal(chromium, f"$ icsftps {arguments}\n{told}", COLUMNS, picture))
 
 
+@pytest.mark.skipif(
+    Version(version("rich")) < Version("14.1"), reason="rich knows no TTY_INTERACTIVE yet and animates into the picture"
+)
 def test_the_demonstration(chromium, tmp_path):
     told = _told(["demo"], tmp_path, WIDE)
     told = told[: told.index("\n", told.index("└"))]  # what follows names this machine's folders
