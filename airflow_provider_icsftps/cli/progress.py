@@ -38,7 +38,7 @@ def progress_of(*columns: ProgressColumn) -> Iterator[Progress]:
     :param columns: what a line of it has.
     """
     console = Console(stderr=True)
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    # with rich before 13.8 even one that is disabled ends with an empty line
+    progress = Progress(*columns, console=console, transient=True)
+    # one that is never started shows nothing; with older rich, even one that is disabled ends with an empty line
     with progress if console.is_terminal else nullcontext():
         yield progress

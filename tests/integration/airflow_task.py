@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
-
-#: What Airflow 3.3.0 can put into a URL as it is, and its database into a column.
-_KEY = re.compile("[A-Za-z0-9_.~-]{1,512}")
-
-
-class StateStore(dict):
-    """A task state store as Airflow 3.3 has it: values that survive a try, as JSON."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        assert _KEY.fullmatch(key), key
-        return super().get(key, default)
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        assert _KEY.fullmatch(key), key
-        self[key] = json.loads(json.dumps(value))
+from state_store import StateStore
 
 
 def context(try_number: int = 1, task_id: str = "task", store: StateStore | None = None) -> Any:

@@ -9,8 +9,9 @@ from hashlib import sha256
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.exceptions import TaskDeferred
-from airflow_task import StateStore, context, run_to_the_end, run_trigger
+from airflow_task import context, run_to_the_end, run_trigger
 from moments import within
+from state_store import StateStore
 
 from airflow_provider_icsftps.exceptions import (
     GatewayUnavailableError,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+from state_store import KEY, StateStore
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import Journal, Transfer
@@ -20,12 +19,6 @@ DAMAGED = [
     "confirmed",
     7,
 ]
-
-
-class Store(dict):
-    """A task state store, as far as a journal uses it."""
-
-    set = dict.__setitem__
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -46,7 +39,7 @@ def test_a_name_that_was_refused_was_not_sent():
 
 
 def test_a_later_try_reads_what_an_earlier_one_noted():
-    store = Store()
+    store = StateStore()
     TaskJournal(store, 1).note(NAME, CONTENT, Transfer.CONFIRMED)
     assert TaskJournal(store, 2).transfer(NAME, CONTENT) is Transfer.CONFIRMED
 
@@ -54,12 +47,12 @@ def test_a_later_try_reads_what_an_earlier_one_noted():
 def test_every_name_has_a_key_of_its_own_that_needs_no_quotes_in_a_url():
     """Airflow 3.3.0 does not quote keys: what follows ``#`` or ``?`` is lost there, and a ``/`` leads elsewhere."""
     names = [*(f"a{c}.xml" for c in ("", " ", "#b", "#c", "?", "%20", "~", "æ", "\ud800")), "ø" * 200]
-    store = Store()
+    store = StateStore()
     for name in names:
         TaskJournal(store, 1).note(name, CONTENT, Transfer.SENT)
     keys = [key for key in store if key != "icsftps"]
     assert len(keys) == len(names)
-    assert [key for key in keys if not re.fullmatch("[A-Za-z0-9_.~-]{1,512}", key)] == []
+    assert [key for key in keys if not KEY.fullmatch(key)] == []
     assert "icsftps.a.xml" in keys
     assert all(TaskJournal(store, 2).transfer(name, CONTENT) is Transfer.SENT for name in names)
 
@@ -67,7 +60,7 @@ def test_every_name_has_a_key_of_its_own_that_needs_no_quotes_in_a_url():
 @pytest.mark.parametrize("entry", DAMAGED, ids=str)
 def test_a_damaged_entry_is_neither_believed_nor_passed_over(entry):
     """To take it for none would send under a name that may have been used."""
-    store = Store()
+    store = StateStore()
     TaskJournal(store, 1).note(NAME, CONTENT, Transfer.SENT)
     (key,) = (key for key in store if NAME in key)
     store[key] = entry
