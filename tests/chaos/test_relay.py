@@ -161,7 +161,7 @@ class TestPassing:
         assert counts["Connect"] == 2
         assert counts["DataHandshake"] == 12
         assert counts["Data"] == 3
-        assert counts["DataClose"] >= 6
+        assert counts["DataClose"] >= 4  # an end may also come as a reset, which is no place of its own
         assert 60 <= counts["Control"] <= 80
         assert [point for point in points if place(str(point)) != point] == []
 

@@ -25,16 +25,29 @@ def test_what_was_recorded_files_nothing_twice_and_loses_nothing():
     assert len(RECORDED["not filed once"]) == totals(RECORDED)["stopped"]
 
 
+def first_struck(relayed, folder, name, places, action):
+    """
+    Break at the first place that is passed, and return it with what became of the filing.
+
+    Who ends a data connection first, and whether that is a reset, differs from run to run, so an end that was seen in
+    the clean run need not come again.
+    """
+    for number, place in enumerate(places):
+        ended = journey(relayed, folder, f"{name}-{number}", [(place, action)], size=SIZE)
+        if ended.struck:
+            return place, ended
+    raise AssertionError(f"nothing broke at any of {', '.join(map(str, places))}")
+
+
 @pytest.mark.timeout(300)
 def test_an_upload_that_is_broken_today_ends_as_the_table_says(relayed_gateway, tmp_path, monkeypatch):
-    """One place of each part, in the middle of it, broken in each way."""
+    """One place of each part, as near to its middle as the run passes one, broken in each way."""
     relayed = relayed_gateway(cut_uploads="accept", check_xml=True, delays={1: 0, 2: 0, 3: 0})
     monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection(**QUICK)))
     parts = parts_of_an_upload(relayed, tmp_path)
     assert tuple(parts) == PARTS
     for part, places in parts.items():
-        place = places[len(places) // 2]
-        for number, (fault, action) in enumerate(FAULTS.items()):
-            ended = journey(relayed, tmp_path, f"again-{PARTS.index(part)}-{number}", [(place, action)], size=SIZE)
-            assert ended.struck, f"{place}: nothing broke"
+        for fault, action in FAULTS.items():
+            name = f"again-{PARTS.index(part)}-{list(FAULTS).index(fault)}"
+            place, ended = first_struck(relayed, tmp_path, name, places[len(places) // 2 :], action)
             assert ended.verdict in RECORDED["walk"][part][fault], f"{part}, {fault}, {place}: {ended}"
