@@ -17,7 +17,7 @@ from airflow_provider_icsftps.sensors.icsftps import IcsFtpsResponseSensor
 @dag(
     schedule=None,
     params={
-        "folder": str(Path(__file__).parent / "data"),  # where your manifests are
+        "folder": str(Path(__file__).parent / "data"),  # where your manifests are; each run files all of them
         "service": "Manifest",  # your service folder at the gateway
         "target": "/tmp/icsftps-responses",  # any folder or object store
     },
