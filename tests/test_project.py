@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import collections
 import re
 import tomllib
@@ -37,6 +38,20 @@ def test_a_commit_is_checked_as_make_lint_checks():
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     hooks = [hook["entry"].removesuffix(" --force-exclude") for hook in repository["hooks"]]
     assert hooks == [line.replace("$(BIN)", ".venv/bin").removesuffix(" .") for line in _recipe("lint")]
+
+
+def test_the_matrix_runs_the_tests_as_make_test_does():
+    (recipe,) = _recipe("test")
+    (jobs,) = re.findall(r"^JOBS \?= (\d+)$", MAKEFILE, re.M)
+    (pytest_of_nox,) = re.findall(r"^PYTEST = (\(.+\))$", (ROOT / "noxfile.py").read_text(), re.M)
+    assert recipe.replace("$(BIN)/", "").replace("$(JOBS)", jobs).split() == list(ast.literal_eval(pytest_of_nox))
+
+
+def test_what_must_pass_before_a_change_lands_is_told_to_contributors():
+    commands = re.findall(r"^(?:make|\.venv/bin/nox) .+$", (ROOT / ".ci/run").read_text(), re.M)
+    assert len(commands) > 3
+    told = (ROOT / "CONTRIBUTING.md").read_text().partition("`.ci/run` is what must pass")[2].partition("\n\n")[0]
+    assert re.findall(r"`((?:make|\.venv/bin/nox) [^`]+)`", told) == commands
 
 
 @pytest.mark.parametrize("extra", ["", *EXTRAS])
