@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from docs.world import EXAMPLE, World, check_command, split_command
 from airflow_provider_icsftps import exceptions
 from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.exceptions import IcsFtpsError
+from airflow_provider_icsftps.gateway import FetchSummary
 from airflow_provider_icsftps.gateway.diagnosis import SECONDS
 from airflow_provider_icsftps.gateway.faults import FAULTS, STEPS
 from airflow_provider_icsftps.gateway.goal import UNTIL
@@ -356,6 +358,14 @@ def test_an_operators_arguments_are_documented_as_they_are(where):
         default = parameters[name].default if name in parameters else None
         if default not in (None, inspect.Parameter.empty):
             assert str(default) in row["Default"], name
+
+
+def test_what_the_summary_of_a_fetch_holds_is_documented():
+    held = {field.name for field in fields(FetchSummary)} - {"kept"}
+    (of_python,) = [rows for rows in tables((DOCS / "archive.md").read_text()) if "The summary's" in rows[0]]
+    of_a_run = table(DOCS / "backfilling.md", "### What a run says")
+    assert {name for row in of_python for name in re.findall(r"\w+", row["The summary's"])} == held
+    assert {name for row in of_a_run for name in re.findall(r"\w+", row["Key"])} == held | {"window", "gaps", "names"}
 
 
 _KINDS = {

@@ -67,8 +67,8 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
     their own names. A file that has gone from the outbox but lies there (an earlier try fetched it) counts as fetched.
 
     Returns the paths of the files, as text, in the order of their gateway times. With ``archive``, the XCom ``summary``
-    tells what was done: ``window``, ``gaps``, ``names`` (of the files returned), ``fetched``, ``kept_before``,
-    ``gone``, ``postponed``, ``conflicts``, ``deleted``, ``not_deleted``, ``bytes``, ``seconds``.
+    tells what was done: ``window``, ``gaps``, ``names`` (of the files returned), and what a
+    :class:`~airflow_provider_icsftps.gateway.fetch_summary.FetchSummary` holds, such as ``fetched`` and ``postponed``.
 
     :param archive: folder or URL of the archive (:class:`~airflow_provider_icsftps.gateway.archive.Archive`).
         (templated)
