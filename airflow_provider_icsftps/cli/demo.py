@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pendulum
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ from airflow_provider_icsftps.cli.airflow_home import environment, example_dags
 from airflow_provider_icsftps.cli.console import plain
 from airflow_provider_icsftps.cli.simulate import new_simulator, started
 from airflow_provider_icsftps.gateway import Answer, GatewayClient, StatusCode, Submission
+from airflow_provider_icsftps.gateway.status import GATEWAY_ZONE
 from airflow_provider_icsftps.gateway.waiting import read_answer
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def demo(
         console.print(_table(journeys), soft_wrap=False)
         console.print(
             f"{time.monotonic() - begun:.0f} s. Responses are in {responses}, Airflow's log is {log}.\n"
-            f"Read {example_dags() / 'manifest_submission.py'}, then docs/connection.md for your own certificate."
+            f"Read {example_dags() / 'manifest_submission.py'}; icsftps connection makes one with your own certificate."
         )
     outcomes = sorted(journey["outcome"] for journey in journeys)
     if outcomes != ["answered", "answered", "rejected"]:
@@ -101,7 +103,7 @@ def _tell(simulator: GatewaySimulator, seen: set[str], console: Console) -> None
     for event in events:
         if event not in seen:
             seen.add(event)
-            console.print(f"  {time.strftime('%H:%M:%S')}  {event}")
+            console.print(f"  {pendulum.now(GATEWAY_ZONE):%H:%M:%S}  {event}")  # as in the table, and in status files
 
 
 def _journeys(simulator: GatewaySimulator, result: dict[str, Any]) -> list[dict[str, Any]]:
