@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from itertools import islice
 
 import pytest
 
@@ -15,7 +16,16 @@ from airflow_provider_icsftps.exceptions import (
     SubmissionRejectedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Evidence, Filing, GatewayClient, Journal, Patience, file_all
+from airflow_provider_icsftps.gateway import (
+    Evidence,
+    Filing,
+    GatewayClient,
+    Journal,
+    Patience,
+    Transfer,
+    file_all,
+    upload_name,
+)
 from airflow_provider_icsftps.gateway import filing as filing_module
 from airflow_provider_icsftps.gateway.evidence import Gathered
 from airflow_provider_icsftps.gateway.filing import Filer, measured
@@ -55,6 +65,19 @@ def test_a_retry_finds_what_was_filed(simulator, gateway):
     (again,) = file_again(gateway, [FIRST])
     assert (submission.file_name, "filed") == (again.file_name, again.verdict)
     assert len(simulator.uploads) == 1
+
+
+def test_a_retry_finds_it_too_when_the_file_is_called_otherwise_now(simulator, gateway):
+    """As when the task that makes it was cleared, too, and names it by chance; no status file tells the first name."""
+    simulator.start_outage()
+    journal = Journal()
+    simulator.faults.drop_control_before_226()
+    with pytest.raises(GatewayUnavailableError):
+        file_all(gateway, [FIRST], journal)
+    (again,) = file_all(gateway, [dataclasses.replace(FIRST, source_name="tmp8a3f.xml")], journal)
+    assert again.file_name.startswith("manifest-")
+    assert {upload.file_name for upload in simulator.uploads} == {again.file_name}
+    assert len(filed(simulator)) == 1
 
 
 def test_a_run_that_was_deleted_and_made_again_finds_it_too(simulator, gateway):
@@ -238,6 +261,54 @@ class TestWhatMustNotBeSent:
         with pytest.raises(TransferError, match="cannot be opened"):
             file_all(gateway, [FIRST, gone])
         assert simulator.uploads == []
+
+
+class TestACopyThatIsTooSmall:
+    """A try that counts as killed may still be at work, and a gateway still be writing what it has got."""
+
+    @pytest.fixture
+    def stored(self, simulator):
+        name = upload_name(FIRST.base_name, FIRST.scope, FIRST.service, measure(CONTENT).sha256)
+        path = simulator._gateway.storage.home(simulator.default_client.username) / "Manifest" / name
+        path.write_bytes(CONTENT[:5])
+        return path
+
+    @pytest.fixture(params=[Transfer.SENT, Transfer.KILLED])
+    def journal(self, request, stored):
+        journal = Journal()
+        journal.note(stored.name, measure(CONTENT).sha256, request.param)
+        return journal
+
+    def test_and_grows_is_waited_for(self, stored, journal, simulator, gateway):
+        """To send it under the next name meanwhile would file it twice."""
+        rest = iter(CONTENT[5:])
+
+        def sleep(_):
+            with stored.open("ab") as file:
+                file.write(bytes(islice(rest, 8)))
+
+        (submission,) = file_all(gateway, [FIRST], journal, Patience(60, sleep=sleep))
+        assert (submission.file_name, submission.verdict) == (stored.name, "received")
+        assert submission.needs_proof
+        assert simulator.uploads == []
+
+    def test_and_grows_for_too_long_says_who_may_be_sending_it(self, stored, journal, simulator, gateway):
+        patience = Patience(0, sleep=lambda _: stored.write_bytes(CONTENT[:6]))
+        with pytest.raises(GatewayUnavailableError, match=r"is still being written at .*earlier try may still be send"):
+            file_all(gateway, [FIRST], journal, patience)
+        assert simulator.uploads == []
+
+    def test_and_stands_still_for_as_long_as_a_sender_may_be_silent_is_cut(self, stored, journal, simulator, gateway):
+        pauses = []
+        (submission,) = file_all(gateway, [FIRST], journal, Patience(60, sleep=pauses.append))
+        assert submission.file_name == stored.name.replace(".xml", "-g2.xml")
+        assert sum(pauses) == gateway.settings.data_timeout
+
+    def test_and_was_cut_by_us_does_not_grow(self, stored, simulator, gateway):
+        journal = Journal()
+        journal.note(stored.name, measure(CONTENT).sha256, Transfer.BROKEN)
+        file_all(gateway, [FIRST], journal, Patience(60, sleep=pytest.fail))
+        assert filed(simulator) == [stored.name.replace(".xml", "-g2.xml")]
 
 
 def test_a_batch_tells_how_far_it_came_and_a_retry_sends_only_the_rest(simulator, gateway):
