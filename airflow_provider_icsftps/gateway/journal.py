@@ -60,7 +60,7 @@ class Journal:
         """
         Return what a filing was called by the first try: that is in its name, and a later try may call it otherwise.
 
-        :param key: what :func:`~airflow_provider_icsftps.gateway.names.upload_key` returned.
+        :param key: what makes its name the name of one filing, 16 hexadecimal digits.
         :param source_name: what it is called now; noted when there was no try before, as far as the journal goes.
         :raises ConfigurationError: when the entry is damaged.
         """
