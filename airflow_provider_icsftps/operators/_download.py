@@ -211,7 +211,9 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
 
     def _named(self, shelf: Shelf, names: list[str], summary: FetchSummary) -> list[Kept]:
         there = {kept.name: kept for kept in summary.kept}
-        there |= {kept.name: kept for kept in shelf.find(name for name in names if name not in there)}
+        # of what was listed and not fetched the archive may hold an earlier content: that is another file
+        listed = {*there, *summary.postponed, *summary.gone}
+        there |= {kept.name: kept for kept in shelf.find(name for name in names if name not in listed)}
         for name in names:
             if name not in there:
                 reason = summary.postponed.get(name)
