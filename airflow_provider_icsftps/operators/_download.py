@@ -81,6 +81,7 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
     :param since: beginning of the window, such as ``2026-11-01``. (templated)
     :param until: its end, not included. (templated)
     :param delete_archived: delete at the gateway what is in the archive, after it was read back. Needs ``archive``.
+        A retry of a run that is about no time does not return what a failed try deleted.
     :param on_gap: ``warn`` or ``fail``.
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import threading
 from itertools import islice
 
 import pytest
@@ -19,11 +20,13 @@ from airflow_provider_icsftps.exceptions import (
 from airflow_provider_icsftps.gateway import (
     Evidence,
     Filing,
+    Fleet,
     GatewayClient,
     Journal,
     Patience,
     Transfer,
     file_all,
+    file_each,
     upload_name,
 )
 from airflow_provider_icsftps.gateway import filing as filing_module
@@ -329,3 +332,22 @@ def test_one_bad_file_does_not_stop_the_others(simulator, gateway):
     with pytest.raises(SubmissionRejectedError, match=r"1 of 2 files are filed\. bytes: /Manifest/bad-"):
         file_all(gateway, [bad, FIRST])
     assert filed(simulator)[-1].startswith("manifest-")
+
+
+def test_what_a_lost_session_leaves_is_looked_up_in_a_new_listing():
+    """The gateway took the part for whole, and so did customs: the listing of before does not show that."""
+    batch = [dataclasses.replace(FIRST, source=b"%d" % n * 2**24, source_name=f"{n}.xml") for n in range(6)]
+    struck = threading.Event()
+    with GatewaySimulator(cut_uploads="accept", delays={1: 0, 2: 0, 3: 0}) as simulator:
+
+        def lose_one(_):
+            if simulator.connections.logins == 2 and not struck.is_set():
+                struck.set()
+                simulator.faults.limit_sessions(1)
+                simulator.faults.drop_after_bytes(1, "upload", reset=True)
+
+        with Fleet(simulator.settings(), 2) as fleet:
+            file_each(fleet, batch, patience=Patience(60, sleep=lambda _: None), tell=lose_one)
+        names = [upload.file_name for upload in simulator.uploads]
+        assert simulator.connections.logins == 2
+        assert (len(set(names)), [name for name in names if "-g2" in name]) == (6, [])
