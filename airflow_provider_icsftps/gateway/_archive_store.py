@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, IcsFtpsError, TransferError
-from airflow_provider_icsftps.gateway.landing import local_path, written_whole
+from airflow_provider_icsftps.gateway.landing import flush_folder, local_path, written_whole
 from airflow_provider_icsftps.gateway.sources import Measure, measure_file
 
 #: Folder of the archive in which files lie until they are whole.
@@ -177,7 +177,7 @@ def put(path: Any, content: bytes) -> None:
             make_folder(path.parent)
             with written_whole(path) as file:
                 file.write(content)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         else:
             path.fs.pipe_file(path.path, content)
 
@@ -220,7 +220,7 @@ def put_file(source: Path, path: Any, expected: Measure) -> None:
         if isinstance(path, Path):
             make_folder(path.parent)
             source.replace(path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         # another process may have recorded equal content: it is never written over
         elif measured(path, expected.size) != expected:
             path.fs.put_file(str(source), path.path)
@@ -249,13 +249,4 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _flush_folder(folder.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Flush names to the disk: a renamed file is at its new place after a loss of power only then."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_folder(folder.parent)

@@ -25,19 +25,22 @@ SECONDS_A_FILE = 1.0
 _NOT_IMPLEMENTED = {500, 501, 502, 504}
 
 
-def list_folder(session: FtpsSession, folder: str, *, times: bool) -> list[OutboxEntry]:
+def list_folder(
+    session: FtpsSession, folder: str, *, times: bool, left_out: list[OutboxEntry] | None = None
+) -> list[OutboxEntry]:
     """
     List the files in a folder: MLSD where the gateway has it, else LIST, else NLST with a SIZE for each file.
 
     :param session: an open session.
     :param folder: absolute path.
     :param times: without MLSD, ask for the time of each file by MDTM.
+    :param left_out: gets the first entries whose names cannot be used here.
     :return: in the gateway's order; a size or time that it does not tell is ``None``.
     :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
     :raises TransferError: when the listing is cut short or has no end.
     :raises GatewayTimeoutError: when the listing, or the answers about single files, come too slowly.
     """
-    entries = list(entries_in(session, folder))
+    entries = list(entries_in(session, folder, left_out))
     if session.has_mlsd:
         return entries
     tried = _tried(session, folder)
@@ -77,12 +80,13 @@ def list_names(session: FtpsSession, folder: str) -> list[str]:
     return [entry.name for entry in entries_in(session, folder)]
 
 
-def entries_in(session: FtpsSession, folder: str) -> Iterator[OutboxEntry]:
+def entries_in(session: FtpsSession, folder: str, left_out: list[OutboxEntry] | None = None) -> Iterator[OutboxEntry]:
     """
     List the files in a folder as far as one listing tells: MLSD, else LIST without times, else NLST with names alone.
 
     :param session: an open session.
     :param folder: absolute path.
+    :param left_out: gets the first entries whose names cannot be used here.
     :return: one after the other, in the gateway's order; the listing has been received when this returns.
     :raises FileNotAvailableError: when there is no such folder, where the gateway tells.
     :raises TransferError: when the listing is cut short or has no end.
@@ -90,15 +94,15 @@ def entries_in(session: FtpsSession, folder: str) -> Iterator[OutboxEntry]:
     tried = _tried(session, folder)
     if session.has_mlsd:
         try:
-            return mlsd_entries(retrieve_lines(session, f"MLSD {folder}", tried), tried)
+            return mlsd_entries(retrieve_lines(session, f"MLSD {folder}", tried), tried, left_out)
         except GatewayRefusedError as error:
             if error.code not in _NOT_IMPLEMENTED:
                 raise
             session.has_mlsd = False  # it is not asked for again in this session
     lines = retrieve_lines(session, f"LIST {folder}", tried)
     if has_list_shape(lines):
-        return list_entries(lines)
-    return map(OutboxEntry, parse_names(retrieve_lines(session, f"NLST {folder}", tried)))
+        return list_entries(lines, left_out)
+    return map(OutboxEntry, parse_names(retrieve_lines(session, f"NLST {folder}", tried), left_out))
 
 
 def _tried(session: FtpsSession, folder: str) -> str:

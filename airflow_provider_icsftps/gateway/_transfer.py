@@ -81,7 +81,8 @@ class Upload:
                 said_no = isinstance(error, ftplib.error_temp | ftplib.error_perm)
                 refused = said_no and not session.transfer_began
                 if session.command_sent and not refused:
-                    self.transfer = Transfer.BROKEN  # some servers make an empty file of it
+                    # some servers make an empty file of it, which is all of an empty one
+                    self.transfer = Transfer.BROKEN if self.size != 0 else Transfer.KILLED
                 raise
             self.transfer = Transfer.BROKEN  # until the last byte is out
             with data:

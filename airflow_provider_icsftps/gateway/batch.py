@@ -84,12 +84,18 @@ def file_each(
     journal, patience, listing = journal or Journal(), patience or Patience(0), Listing()
     stopped = threading.Event()
 
+    begun: set[int] = set()
+
     def file_unit(session: GatewayClient, unit: _Unit) -> dict[_Key, Outcome]:
         done = {}
+        filer = Filer(session, journal, patience, listing)
+        if id(unit) in begun:
+            filer.outbox.forget()  # another session was lost in the middle of it, and what was listed before is old
+        begun.add(id(unit))
         for key, (filing, size) in unit.items():
             if stopped.is_set():
                 break
-            done[key] = _file(Filer(session, journal, patience, listing), filing, size)
+            done[key] = _file(filer, filing, size)
             tell(done[key])
             if isinstance(done[key].error, GatewayUnavailableError | LoginRefusedError):
                 stopped.set()

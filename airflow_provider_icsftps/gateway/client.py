@@ -131,7 +131,7 @@ class GatewayClient(KeptSession):
 
     # ------------------------------------------------------------ the outbox
 
-    def list_outbox(self, *, times: bool = True) -> list[OutboxEntry]:
+    def list_outbox(self, *, times: bool = True, left_out: list[OutboxEntry] | None = None) -> list[OutboxEntry]:
         """
         List the files in the outbox, in the order of their names.
 
@@ -139,11 +139,18 @@ class GatewayClient(KeptSession):
         each file.
 
         :param times: ``False`` spares the MDTM for each file where there is no MLSD.
+        :param left_out: gets the first entries whose names cannot be used here; the log tells them in any case.
         :return: files only; a size or time that the gateway does not tell is ``None``.
         :raises FileNotAvailableError: when there is no such folder, where the gateway tells; some show an empty one.
         :raises TransferError: when the listing is cut short or has no end.
         """
-        entries = self._look(lambda session: list_folder(session, self.settings.outbox, times=times))
+
+        def listed(session: FtpsSession) -> list[OutboxEntry]:
+            if left_out is not None:
+                left_out.clear()  # a dead session may have listed some of it
+            return list_folder(session, self.settings.outbox, times=times, left_out=left_out)
+
+        entries = self._look(listed)
         return sorted(entries, key=lambda entry: entry.name)  # a name may stand there twice, once without a size
 
     def look_at(self, name: str) -> OutboxEntry:

@@ -80,6 +80,7 @@ class FetchSummary:
     :param fetched: names of those that were fetched now.
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
+    :param left_out: names, the first 20, of those that no run can fetch: a path, or what cannot be printed, is in them.
     :param late: names of those whose time is one for which the archive was held to be complete without them: who asked
         for that time before did not get them.
     :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
@@ -97,6 +98,7 @@ class FetchSummary:
     fetched: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     postponed: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -109,7 +111,7 @@ class FetchSummary:
     @property
     def complete(self) -> bool:
         """Whether every file that was listed is in the archive."""
-        return not self.gone and not self.postponed
+        return not self.gone and not self.postponed and not self.left_out
 
     def to_data(self) -> dict[str, Any]:
         """Return it as builtin JSON types."""

@@ -34,11 +34,13 @@ from airflow_provider_icsftps.gateway.names import (
 from airflow_provider_icsftps.gateway.outbox_names import names_with_key
 from airflow_provider_icsftps.gateway.patience import Patience
 from airflow_provider_icsftps.gateway.sources import Measure, MeasuredFile, measure, opened
-from airflow_provider_icsftps.gateway.submission import Submission, Transfer, Verdict, combined, judge
+from airflow_provider_icsftps.gateway.submission import Evidence, Submission, Transfer, Verdict, combined, judge
 
 log = logging.getLogger(__name__)
 
 _REFUSED_NAME = {550, 553}
+#: So often it is looked whether a copy that is too small still grows.
+_LOOKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +140,7 @@ class Filer:
 
     def _attempt(self, filing: Filing, size: Measure) -> Submission:
         """Find the name under which it is filed, or go through its names until it can be sent."""
-        generations = MAX_GENERATION if filing.own_name is None else 1
-        names = [self._name(filing, size, generation) for generation in range(1, generations + 1)]
+        names = self._names(filing, size)
         seen: dict[str, Gathered] = {}  # evidence is gathered once an attempt, not once for each question
         if found := self._filed_already(filing, size, names, seen):
             return found
@@ -148,7 +149,7 @@ class Filer:
             if submission is not None:
                 return submission
         raise NameAlreadyUsedError(
-            f"Filing of {filing.label}: {generations} transfers, the last as /{filing.service}/{name}, were cut or "
+            f"Filing of {filing.label}: {len(names)} transfers, the last as /{filing.service}/{name}, were cut or "
             f"refused; nothing more was sent. Find out why; to try again, {filing.way_to_repeat}"
         )
 
@@ -163,8 +164,7 @@ class Filer:
         """
         others: list[str] = []
         if filing.own_name is None:
-            key = upload_key(filing.scope, filing.service, size.sha256, filing.resubmission)
-            others = names_with_key(self.outbox.names, filing.service, key)
+            others = names_with_key(self.outbox.names, filing.service, _key(filing, size))
         for name in dict.fromkeys([*names, *others]):
             gathered = seen[name] = self._gather(filing, size, name)
             verdict = judge(gathered.evidence)
@@ -201,6 +201,7 @@ class Filer:
         if verdict.is_filed:
             return self._submission(filing, size, name, gathered.evidence.transfer, verdict)
         if verdict is Verdict.REPLACE:
+            self._see_it_stand_still(filing.service, name, gathered.evidence)
             self.gateway.remove_stored(filing.service, name)
         if verdict in {Verdict.REPLACE, Verdict.NEXT_GENERATION}:
             return None
@@ -234,20 +235,31 @@ class Filer:
         own_name = filing.own_name is not None
         return gather(self.gateway, self.outbox, self.journal, filing.service, name, size, own_name=own_name)
 
-    def _name(self, filing: Filing, size: Measure, generation: int) -> str:
+    def _see_it_stand_still(self, service: str, name: str, evidence: Evidence) -> None:
+        """
+        Watch a copy that is too small for as long as its sender may be silent: one that grows is not cut.
+
+        A try that counts as killed may still be at work, and a gateway may still be writing what it has got.
+        """
+        if evidence.transfer is Transfer.BROKEN:
+            return  # we have cut it, so it does not grow
+        for _ in range(_LOOKS):
+            self.patience.pause(self.gateway.settings.data_timeout / _LOOKS)
+            if self.gateway.stored_size(service, name) != evidence.stored_size:
+                raise GatewayUnavailableError(
+                    f"/{service}/{name} is still being written at {self.gateway.settings.address}: an earlier try "
+                    "may still be sending it. Nothing more is sent until that has come to an end; try again later"
+                )
+
+    def _names(self, filing: Filing, size: Measure) -> list[str]:
+        """Return the names that it may have, one for each generation."""
         rule = self.gateway.settings.file_name_rule
         check_service(filing.service)
         if filing.own_name is not None:
-            return check_own_name(filing.own_name, rule)
-        return upload_name(
-            filing.base_name,
-            filing.scope,
-            filing.service,
-            size.sha256,
-            filing.resubmission,
-            generation=generation,
-            rule=rule,
-        )
+            return [check_own_name(filing.own_name, rule)]
+        named = self.journal.first_called(_key(filing, size), filing.base_name), filing.scope, filing.service
+        generations = range(1, MAX_GENERATION + 1)
+        return [upload_name(*named, size.sha256, filing.resubmission, generation=g, rule=rule) for g in generations]
 
     def _submission(self, filing: Filing, size: Measure, name: str, transfer: Transfer, verdict: Verdict) -> Submission:
         settings = self.gateway.settings
@@ -263,6 +275,10 @@ class Filer:
             verdict=verdict.value,
             sent_at=datetime.now(UTC).isoformat(timespec="seconds") if verdict is Verdict.SEND else "",
         )
+
+
+def _key(filing: Filing, size: Measure) -> str:
+    return upload_key(filing.scope, filing.service, size.sha256, filing.resubmission)
 
 
 def measured(filing: Filing) -> Measure:

@@ -31,8 +31,8 @@ class Journal:
         """
         Return the entry of a name.
 
-        :param file_name: the name at the gateway.
-        :return: ``sha256`` and ``transfer``; ``None`` when there is none.
+        :param file_name: the name at the gateway; for what a filing is called, a slash and its key.
+        :return: ``sha256`` and ``transfer``, or ``source_name``; ``None`` when there is none.
         """
         return self._entries.get(file_name)
 
@@ -40,8 +40,8 @@ class Journal:
         """
         Keep the entry of a name.
 
-        :param file_name: the name at the gateway.
-        :param entry: ``sha256`` and ``transfer``.
+        :param file_name: as in :meth:`load`.
+        :param entry: as :meth:`load` returns it.
         """
         self._entries[file_name] = entry
 
@@ -55,6 +55,24 @@ class Journal:
         """
         with self._lock:
             self.store(file_name, {"sha256": sha256, "transfer": transfer.value})
+
+    def first_called(self, key: str, source_name: str) -> str:
+        """
+        Return what a filing was called by the first try: that is in its name, and a later try may call it otherwise.
+
+        :param key: what makes its name the name of one filing, 16 hexadecimal digits.
+        :param source_name: what it is called now; noted when there was no try before, as far as the journal goes.
+        :raises ConfigurationError: when the entry is damaged.
+        """
+        with self._lock:
+            entry = self.load(f"/{key}")  # no file is called so
+            if entry is None:
+                self.store(f"/{key}", {"source_name": source_name})
+                return source_name
+        try:
+            return str(entry["source_name"])
+        except (KeyError, TypeError) as error:
+            raise _damaged(f"filing {key}", "source_name is", entry, "raise resubmission") from error
 
     def knows(self, file_name: str, sha256: str) -> bool:
         """
@@ -88,9 +106,13 @@ class Journal:
         try:
             content, transfer = entry["sha256"], Transfer(entry["transfer"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"Journal entry of {file_name}: sha256 and transfer ({', '.join(Transfer)}) are expected, and it is "
-                f"{str(entry)[:200]!r}; nothing was sent. Find out what was filed under the name; to file it again on "
-                "purpose, raise resubmission or give it another name"
-            ) from error
+            expected = f"sha256 and transfer ({', '.join(Transfer)}) are"
+            raise _damaged(file_name, expected, entry, "raise resubmission or give it another name") from error
         return transfer if content == sha256 else None
+
+
+def _damaged(whose: str, what: str, entry: object, way_to_repeat: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Journal entry of {whose}: {what} expected, and it is {str(entry)[:200]!r}; nothing was sent. "
+        f"Find out what was filed under the name; to file it again on purpose, {way_to_repeat}"
+    )

@@ -33,8 +33,9 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
     """
     Give a file to write to; when the block ends well, the target exists with what was written, whole.
 
-    Local: a temporary file in the target's folder, flushed to the disk, then renamed. Elsewhere: a local temporary
-    file, copied when it is complete; an object store shows an object only when all of it has come.
+    Local: a temporary file in the target's folder, flushed to the disk, then renamed, and the folder flushed after it.
+    Elsewhere: a local temporary file, put when it is complete; an object store shows an object only when all of it has
+    come.
 
     :param target: path of the file, not of a folder; what exists under it is replaced, and folders above are made.
     :return: a binary file; what is raised in the block leaves the target as it was.
@@ -48,30 +49,49 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
         if path is not None:
             with written_whole(path) as file:
                 yield file
+            with contextlib.suppress(OSError):  # it is there; some folders may not be read, some disks know no fsync
+                flush_folder(path.parent)
         else:
-            with tempfile.TemporaryFile(prefix="icsftps-") as file:
+            with tempfile.NamedTemporaryFile(prefix="icsftps-") as file:
                 yield file
-                _copy(file, target)
+                file.flush()
+                _put(Path(file.name), target)
     except ConnectionError:
         raise  # the gateway's trouble, not the disk's
     except OSError as error:
         raise _cannot_write(target, error) from error
 
 
-def _copy(file: IO[bytes], target: Any) -> None:
-    """Copy a whole file into an object store, whose own trouble with the network is not the gateway's."""
-    file.seek(0)
+def _put(file: Path, target: Any) -> None:
+    """Put a whole file into a store, whose own trouble with the network is not the gateway's."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as final:
-            shutil.copyfileobj(file, final)
-    except OSError as error:
+        if hasattr(target, "fs"):
+            # not written to an open object: that is closed, and so shown, also when only a part was written
+            target.fs.put_file(str(file), target.path)
+        else:
+            with file.open("rb") as whole, target.open("wb") as final:
+                shutil.copyfileobj(whole, final)
+    except Exception as error:  # each store's library has exceptions of its own
         raise _cannot_write(target, error) from error
 
 
-def _cannot_write(target: Any, error: OSError) -> TransferError:
-    why = error.strerror or error
+def _cannot_write(target: Any, error: Exception) -> TransferError:
+    why = getattr(error, "strerror", None) or error
     return TransferError(f"Download to {target}: cannot write it ({why}); nothing was kept", local=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """
+    Flush names to the disk: a renamed file is at its new place after a loss of power only then.
+
+    :param folder: local path.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

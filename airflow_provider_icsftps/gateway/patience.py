@@ -63,6 +63,14 @@ class Patience:
             self._since = None
             self._failures = 0
 
+    def pause(self, seconds: float) -> None:
+        """
+        Wait for what is no failure.
+
+        :param seconds: how long.
+        """
+        self._sleep(seconds)
+
     def bear(self, error: IcsFtpsError) -> None:
         """
         Pause after a failure.

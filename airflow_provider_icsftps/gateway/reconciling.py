@@ -23,7 +23,7 @@ from airflow_provider_icsftps.exceptions import (
 from airflow_provider_icsftps.gateway._archive_compare import Comparison
 from airflow_provider_icsftps.gateway._archive_coverage import Span
 from airflow_provider_icsftps.gateway._archive_layout import name_digest, usable_time
-from airflow_provider_icsftps.gateway._listing import OutboxEntry
+from airflow_provider_icsftps.gateway._listing import MOST_LEFT_OUT, OutboxEntry
 from airflow_provider_icsftps.gateway.archive import Archive
 from airflow_provider_icsftps.gateway.client import GatewayClient
 from airflow_provider_icsftps.gateway.fetch_summary import FetchProgress, FetchSummary, Kept
@@ -110,11 +110,14 @@ class _Run:
         self._shelf: Shelf = archive.shelf(gateway.settings)
         self._listed_at = datetime.now(UTC)  # before the listing: what comes while it is made may not be in it
         self._window = window
-        entries = [
-            entry
-            for entry in gateway.list_outbox()
-            if (chosen is None or chosen(entry.name)) and (window is None or _may_be_in(window, entry))
-        ]
+
+        def is_meant(entry: OutboxEntry) -> bool:
+            return (chosen is None or chosen(entry.name)) and (window is None or _may_be_in(window, entry))
+
+        left_out: list[OutboxEntry] = []
+        entries = list(filter(is_meant, gateway.list_outbox(left_out=left_out)))
+        self._left_out = list(filter(is_meant, left_out))
+        self._more_left_out = len(left_out) >= MOST_LEFT_OUT  # there may be more than are told
         # before it is looked what is kept: another run notes a time as complete only after it has kept all of it
         complete = self._shelf.held_complete(moment for entry in entries if (moment := usable_time(entry.modified)))
         self.comparison: Comparison = self._shelf.compare(entries)
@@ -132,6 +135,7 @@ class _Run:
             listed=len(entries),
             kept_before=len(self.comparison.kept),
             kept=[Kept(entry.name, folder, record) for entry, folder, record in self.comparison.kept],
+            left_out=[entry.name for entry in self._left_out],
             late=sorted(entry.name for entry in missing if usable_time(entry.modified) in complete),
         )
         self._bytes = 0
@@ -191,10 +195,11 @@ class _Run:
             "address": self._gateway.settings.address,
             "fingerprint": self._gateway.settings.certificate.fingerprint,
         }
-        for entry in self._gone:
+        lost = [*self._gone, *self._left_out]
+        for entry in lost:
             self._shelf.note_gone(entry, facts)
         times = [usable_time(entry.modified) for entry in self._postponed]
-        if None in times or any(usable_time(entry.modified) is None for entry in self._gone):
+        if None in times or self._more_left_out or any(usable_time(entry.modified) is None for entry in lost):
             return  # it may belong anywhere
         until = min([self._listed_at - self._settled, *(moment for moment in times if moment)])
         span = Span(self._listed_at - retention, until)

@@ -81,6 +81,7 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
     :param since: beginning of the window, such as ``2026-11-01``. (templated)
     :param until: its end, not included. (templated)
     :param delete_archived: delete at the gateway what is in the archive, after it was read back. Needs ``archive``.
+        A retry of a run that is about no time does not return what a failed try deleted.
     :param on_gap: ``warn`` or ``fail``.
     :param icsftps_conn_id: id of the Airflow connection. (templated)
     """
@@ -211,7 +212,9 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
 
     def _named(self, shelf: Shelf, names: list[str], summary: FetchSummary) -> list[Kept]:
         there = {kept.name: kept for kept in summary.kept}
-        there |= {kept.name: kept for kept in shelf.find(name for name in names if name not in there)}
+        # of what was listed and not fetched the archive may hold an earlier content: that is another file
+        listed = {*there, *summary.postponed, *summary.gone}
+        there |= {kept.name: kept for kept in shelf.find(name for name in names if name not in listed)}
         for name in names:
             if name not in there:
                 reason = summary.postponed.get(name)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, Context, conf
 
-from airflow_provider_icsftps.exceptions import ConfigurationError, GatewayUnavailableError, TransferError
+from airflow_provider_icsftps.exceptions import ConfigurationError, GatewayUnavailableError, IcsFtpsError, TransferError
 from airflow_provider_icsftps.gateway import (
     Archive,
     Filing,
@@ -127,6 +127,8 @@ class IcsFtpsUploadOperator(BaseOperator):
             given = self._given
             filings = [self._filing(source, context) for source in (given if is_many(given) else [given])]
             archive = None if self.archive is None else Archive(as_path(self.archive))
+            if archive is not None:
+                _ = archive.zone  # one that cannot be read, or is of a later version, is told before anything is sent
             if self.wait_until is not None:
                 Goal(self.wait_until)
             outcomes = file_each(fleet, filings, journal, Patience(self.outage_timeout, sleep=fleet.pause))
@@ -134,7 +136,11 @@ class IcsFtpsUploadOperator(BaseOperator):
             submissions = submissions_of(outcomes)
             self._note_lineage(fleet.settings, submissions)
             if archive is not None:
-                self._keep(archive.shelf(fleet.settings), fleet.settings, filings, submissions)
+                try:
+                    self._keep(archive.shelf(fleet.settings), fleet.settings, filings, submissions)
+                except IcsFtpsError as error:
+                    message = f"Filed, but not kept in the archive: {error}. Trying again files nothing twice"
+                    raise IcsFtpsError.from_data(error.to_data() | {"message": message}) from error
         until = self.wait_until or ("accepted" if any(s.needs_proof for s in submissions) else None)
         if until is None:
             return self._result([submission.to_data() for submission in submissions])

@@ -83,7 +83,9 @@ def _partition(key: str, zone: Any) -> Span:
     for pattern, unit in _KEYS.items():
         if re.fullmatch(pattern, key, re.ASCII):
             begin = _moment("partition key", key, zone)
-            return _plain(begin, begin.add(**{unit: 1}))
+            # the hour that the clock on the wall shows twice is both of them
+            first = begin.replace(fold=0) if unit == "hours" else begin
+            return _plain(first, begin.add(**{unit: 1}))
     raise ConfigurationError(
         f"Partition key {key!r} is no day, month or hour; write it like 2026-11-25, or give since and until, or names "
         "of files in responses"

@@ -143,6 +143,15 @@ class TestWindow:
         found = [fetch(run(str(d), str(d.add(days=1)))) for d in days]
         assert [["h-1"], [f"h{hour:02d}" for hour in range(hours)], [f"h{hours:02d}"]] == found
 
+    def test_the_hour_that_is_shown_twice_is_one_partition(self, fetch, at):
+        """Both have the same key, so a run about one of them would leave the other to nobody."""
+        begin = moment("2026-10-25T01:00")
+        simulator = at(datetime.fromisoformat(begin.add(days=3).isoformat()))
+        for hour in range(4):
+            simulator.put_in_outbox(f"h{hour}.xml", b"1", modified=begin.add(hours=hour))
+        found = [fetch(run(key=f"2026-10-25T0{hour}")) for hour in (1, 2, 3)]
+        assert found == [["h0"], ["h1", "h2"], ["h3"]]
+
 
 class TestOnce:
     def test_a_second_run_fetches_nothing_and_returns_the_same(self, fetch, november, simulator):
@@ -221,6 +230,29 @@ class TestFiled:
         assert record.name == submission["file_name"]
         assert archive.path(record).read_bytes() == b"<manifest/>"
         assert archive.verify().whole
+
+    @pytest.fixture
+    def filing(self, connection, tmp_path):
+        (tmp_path / "manifest.xml").write_bytes(b"<manifest/>")
+        (tmp_path / "archive").mkdir()
+        arguments = {"source": str(tmp_path / "manifest.xml"), "archive": str(tmp_path / "archive")}
+        return IcsFtpsUploadOperator(task_id="file", service="Manifest", **arguments)
+
+    def test_an_archive_that_makes_no_sense_is_told_before_anything_is_sent(self, filing, tmp_path, simulator):
+        (tmp_path / "archive" / "icsftps-archive.json").write_text('{"format": 2, "zone": "UTC"}')
+        with pytest.raises(AirflowFailException, match="was begun by a later version"):
+            filing.execute(context())
+        assert simulator.uploads == []
+
+    def test_an_archive_that_cannot_be_written_does_not_look_as_if_nothing_was_filed(self, filing, tmp_path, simulator):
+        shelf = Archive(str(tmp_path / "archive")).shelf(simulator.settings())
+        shelf.folder.write_text("in the way")
+        words = r"^Filed, but not kept in the archive: .*cannot be read.* Trying again files nothing twice$"
+        with pytest.raises(TransferError, match=words):
+            filing.execute(context())
+        shelf.folder.unlink()
+        filing.execute(context(try_number=2))
+        assert len(simulator.uploads) == 1
 
 
 class TestTheOldGateway:
@@ -332,3 +364,11 @@ class TestTrouble:
             fetch(responses="a.xml")
         simulator.faults.clear()
         assert fetch() == ["a"]
+
+    def test_an_earlier_content_is_not_taken_for_one_that_could_not_be_fetched(self, fetch, simulator):
+        simulator.put_in_outbox("a.xml", b"<old/>", modified=days_ago(20))
+        assert fetch() == ["a"]
+        simulator.put_in_outbox("a.xml", b"<new/>" * 20_000, modified=days_ago(1))
+        simulator.faults.drop_after_bytes(50_000, times=None)
+        with pytest.raises(TransferError, match=r"a\.xml could not be fetched yet"):
+            fetch(responses="a.xml")

@@ -152,7 +152,9 @@ class TestOverTries:
     ):
         """What a kill leaves behind: a journal that says "started", and whatever the gateway made of a cut copy."""
         with GatewaySimulator(cut_uploads=cut_uploads, check_xml=True, delays={1: 0, 2: 0, 3: 0}) as simulator:
-            monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
+            values = simulator.connection()
+            values["extra"] |= {"data_timeout": 2}  # so long a cut copy is watched
+            monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(values))
             store = StateStore() if durable else None
             first = upload(manifest)
             simulator.faults.drop_after_bytes(300_000, "upload", reset=True)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import threading
+from itertools import islice
 
 import pytest
 
@@ -15,7 +17,18 @@ from airflow_provider_icsftps.exceptions import (
     SubmissionRejectedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import Evidence, Filing, GatewayClient, Journal, Patience, file_all
+from airflow_provider_icsftps.gateway import (
+    Evidence,
+    Filing,
+    Fleet,
+    GatewayClient,
+    Journal,
+    Patience,
+    Transfer,
+    file_all,
+    file_each,
+    upload_name,
+)
 from airflow_provider_icsftps.gateway import filing as filing_module
 from airflow_provider_icsftps.gateway.evidence import Gathered
 from airflow_provider_icsftps.gateway.filing import Filer, measured
@@ -55,6 +68,19 @@ def test_a_retry_finds_what_was_filed(simulator, gateway):
     (again,) = file_again(gateway, [FIRST])
     assert (submission.file_name, "filed") == (again.file_name, again.verdict)
     assert len(simulator.uploads) == 1
+
+
+def test_a_retry_finds_it_too_when_the_file_is_called_otherwise_now(simulator, gateway):
+    """As when the task that makes it was cleared, too, and names it by chance; no status file tells the first name."""
+    simulator.start_outage()
+    journal = Journal()
+    simulator.faults.drop_control_before_226()
+    with pytest.raises(GatewayUnavailableError):
+        file_all(gateway, [FIRST], journal)
+    (again,) = file_all(gateway, [dataclasses.replace(FIRST, source_name="tmp8a3f.xml")], journal)
+    assert again.file_name.startswith("manifest-")
+    assert {upload.file_name for upload in simulator.uploads} == {again.file_name}
+    assert len(filed(simulator)) == 1
 
 
 def test_a_run_that_was_deleted_and_made_again_finds_it_too(simulator, gateway):
@@ -240,6 +266,54 @@ class TestWhatMustNotBeSent:
         assert simulator.uploads == []
 
 
+class TestACopyThatIsTooSmall:
+    """A try that counts as killed may still be at work, and a gateway still be writing what it has got."""
+
+    @pytest.fixture
+    def stored(self, simulator):
+        name = upload_name(FIRST.base_name, FIRST.scope, FIRST.service, measure(CONTENT).sha256)
+        path = simulator._gateway.storage.home(simulator.default_client.username) / "Manifest" / name
+        path.write_bytes(CONTENT[:5])
+        return path
+
+    @pytest.fixture(params=[Transfer.SENT, Transfer.KILLED])
+    def journal(self, request, stored):
+        journal = Journal()
+        journal.note(stored.name, measure(CONTENT).sha256, request.param)
+        return journal
+
+    def test_and_grows_is_waited_for(self, stored, journal, simulator, gateway):
+        """To send it under the next name meanwhile would file it twice."""
+        rest = iter(CONTENT[5:])
+
+        def sleep(_):
+            with stored.open("ab") as file:
+                file.write(bytes(islice(rest, 8)))
+
+        (submission,) = file_all(gateway, [FIRST], journal, Patience(60, sleep=sleep))
+        assert (submission.file_name, submission.verdict) == (stored.name, "received")
+        assert submission.needs_proof
+        assert simulator.uploads == []
+
+    def test_and_grows_for_too_long_says_who_may_be_sending_it(self, stored, journal, simulator, gateway):
+        patience = Patience(0, sleep=lambda _: stored.write_bytes(CONTENT[:6]))
+        with pytest.raises(GatewayUnavailableError, match=r"is still being written at .*earlier try may still be send"):
+            file_all(gateway, [FIRST], journal, patience)
+        assert simulator.uploads == []
+
+    def test_and_stands_still_for_as_long_as_a_sender_may_be_silent_is_cut(self, stored, journal, simulator, gateway):
+        pauses = []
+        (submission,) = file_all(gateway, [FIRST], journal, Patience(60, sleep=pauses.append))
+        assert submission.file_name == stored.name.replace(".xml", "-g2.xml")
+        assert sum(pauses) == gateway.settings.data_timeout
+
+    def test_and_was_cut_by_us_does_not_grow(self, stored, simulator, gateway):
+        journal = Journal()
+        journal.note(stored.name, measure(CONTENT).sha256, Transfer.BROKEN)
+        file_all(gateway, [FIRST], journal, Patience(60, sleep=pytest.fail))
+        assert filed(simulator) == [stored.name.replace(".xml", "-g2.xml")]
+
+
 def test_a_batch_tells_how_far_it_came_and_a_retry_sends_only_the_rest(simulator, gateway):
     batch = [dataclasses.replace(FIRST, source=CONTENT + str(n).encode(), source_name=f"{n}.xml") for n in range(6)]
     file_all(gateway, batch[:3])
@@ -258,3 +332,22 @@ def test_one_bad_file_does_not_stop_the_others(simulator, gateway):
     with pytest.raises(SubmissionRejectedError, match=r"1 of 2 files are filed\. bytes: /Manifest/bad-"):
         file_all(gateway, [bad, FIRST])
     assert filed(simulator)[-1].startswith("manifest-")
+
+
+def test_what_a_lost_session_leaves_is_looked_up_in_a_new_listing():
+    """The gateway took the part for whole, and so did customs: the listing of before does not show that."""
+    batch = [dataclasses.replace(FIRST, source=b"%d" % n * 2**24, source_name=f"{n}.xml") for n in range(6)]
+    struck = threading.Event()
+    with GatewaySimulator(cut_uploads="accept", delays={1: 0, 2: 0, 3: 0}) as simulator:
+
+        def lose_one(_):
+            if simulator.connections.logins == 2 and not struck.is_set():
+                struck.set()
+                simulator.faults.limit_sessions(1)
+                simulator.faults.drop_after_bytes(1, "upload", reset=True)
+
+        with Fleet(simulator.settings(), 2) as fleet:
+            file_each(fleet, batch, patience=Patience(60, sleep=lambda _: None), tell=lose_one)
+        names = [upload.file_name for upload in simulator.uploads]
+        assert simulator.connections.logins == 2
+        assert (len(set(names)), [name for name in names if "-g2" in name]) == (6, [])

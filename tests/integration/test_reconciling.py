@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,25 @@ class TestARun:
             assert record.name == raw.decode(encoding, "surrogateescape")
             assert archive.path(record).read_bytes() == b"<svar/>"
             assert reconcile(gateway, archive).kept_before == 1
+
+    @pytest.mark.parametrize(("count", "mlsd"), [(1, True), (1, False), (20, True)])
+    def test_a_name_that_cannot_be_used_here_is_told_and_not_counted_as_kept(self, count, mlsd, simulator, archive):
+        """It is not fetched, so the archive must not say that it has every file of that time."""
+        outbox = simulator._gateway.storage.outbox(simulator.default_client.username)
+        for number in range(count):
+            path = outbox / f"svar\xa0{number}.xml"
+            path.write_bytes(b"<svar/>")
+            os.utime(path, (OLD.timestamp(),) * 2)
+        if not mlsd:
+            simulator.faults.no_mlsd()
+        with GatewayClient(simulator.settings()) as gateway:
+            summary = reconcile(gateway, archive)
+            assert reconcile(gateway, archive, chosen="svar.xml".__eq__).complete
+        assert sorted(summary.left_out) == sorted(f"svar\xa0{number}.xml" for number in range(count))
+        assert not summary.complete
+        (gap,) = archive.shelf(simulator.settings()).gaps(OLD - HOUR, OLD + HOUR)
+        told = mlsd and count < 20  # else there may be more of them, or they may belong anywhere
+        assert gap.until - gap.since == (timedelta(seconds=1) if told else 2 * HOUR)
 
     def test_without_mlsd_and_times_nothing_is_fetched_twice(self, simulator, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)

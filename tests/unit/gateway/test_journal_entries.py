@@ -9,7 +9,8 @@ from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import Journal, Transfer
 from airflow_provider_icsftps.operators._journal import TaskJournal
 
-NAME, CONTENT = "a-0123456789abcdef.xml", "0" * 64
+KEY_OF_FILING = "0123456789abcdef"
+NAME, CONTENT = f"a-{KEY_OF_FILING}.xml", "0" * 64
 DAMAGED = [
     {},
     {"sha256": CONTENT},
@@ -67,3 +68,23 @@ def test_a_damaged_entry_is_neither_believed_nor_passed_over(entry):
     for ask in (TaskJournal(store, 2).transfer, TaskJournal(store, 2).knows):
         with pytest.raises(ConfigurationError, match=rf"{NAME}: .* are expected.*nothing was sent\. .*resubmission"):
             ask(NAME, CONTENT)
+
+
+def test_a_filing_keeps_what_the_first_try_called_it():
+    store = StateStore()
+    assert TaskJournal(store, 1).first_called(KEY_OF_FILING, "a.xml") == "a.xml"
+    assert TaskJournal(store, 2).first_called(KEY_OF_FILING, "b.xml") == "a.xml"
+    assert TaskJournal(store, 2).first_called("f" * 16, "b.xml") == "b.xml"
+    assert TaskJournal(store, 3).transfer(KEY_OF_FILING, CONTENT) is Transfer.NONE  # a file may be called like a key
+
+
+@pytest.mark.parametrize("entry", [{}, "a.xml", 7], ids=str)
+def test_a_damaged_entry_of_a_filing_is_told(entry):
+    store = StateStore()
+    TaskJournal(store, 1).first_called(KEY_OF_FILING, "a.xml")
+    (key,) = (key for key in store if key != "icsftps")
+    store[key] = entry
+    with pytest.raises(
+        ConfigurationError, match=rf"filing {KEY_OF_FILING}: source_name is expected.*raise resubmission"
+    ):
+        TaskJournal(store, 2).first_called(KEY_OF_FILING, "a.xml")

@@ -157,6 +157,15 @@ def test_the_gateways_trouble_is_not_the_disks(folder):
         raise ConnectionResetError(104, "Connection reset by peer")
 
 
+def write(target, content):
+    with landing(target) as file:
+        file.write(content)
+
+
+class StoreError(Exception):
+    """What a store's library raises: none of Python's own."""
+
+
 class StoreThatIsAway:
     """A path object whose store takes no connections."""
 
@@ -209,6 +218,45 @@ def test_an_object_is_not_written_when_the_block_fails(temporary):
     fail(target, ZeroDivisionError())
     assert not target.exists()
     assert content_of(temporary) == {}
+
+
+def test_an_object_is_put_whole_and_never_open_for_writing(temporary, monkeypatch):
+    """One that is open is closed in the end, and so shown, also when a part was written: a retry took it for whole."""
+
+    def refuse(*_, **__):
+        raise StoreError("no more")
+
+    target = upath.UPath("memory://landing-part/svar.xml")
+    monkeypatch.setattr(type(target.fs), "_open", lambda *_, **__: pytest.fail("it is open"))
+    monkeypatch.setattr(type(target.fs), "put_file", refuse)
+    with pytest.raises(TransferError, match=r"svar\.xml: cannot write it \(no more\); nothing was kept"):
+        write(target, b"svar")
+    assert not target.exists()
+    assert content_of(temporary) == {}
+
+
+def test_a_path_object_that_names_no_store_is_written_to(temporary, folder):
+    class Plain:
+        parent = folder
+
+        def open(self, mode):
+            return (folder / "svar.xml").open(mode)
+
+    write(Plain(), b"svar")
+    assert content_of(folder) == {"svar.xml": b"svar"}
+
+
+def test_a_new_name_is_flushed_to_the_disk(folder, monkeypatch):
+    """The gateway's copy may be deleted next."""
+    flushed, fsync = [], os.fsync
+
+    def seen(descriptor):
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write(folder / "svar.xml", b"svar")
+    assert flushed[1:] == [folder]
 
 
 def test_an_old_object_is_kept_when_the_block_fails_and_replaced_when_not():
