@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 import time
 from contextlib import aclosing
@@ -67,11 +68,8 @@ def again(simulator, directory):
 
 @pytest.fixture
 def restartable(tmp_path, identities, monkeypatch):
-    """A gateway that can be stopped and started again, with the connection to it."""
-    import shutil
-
+    """A gateway that can be stopped and started again, on a port that nobody is given meanwhile; with a connection."""
     directory = shutil.copytree(identities, tmp_path / "state")
-    # on a port that nobody else is given while it is stopped
     with GatewaySimulator(services=["Manifest"], port=free_port(), directory=directory) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
         yield simulator, directory
