@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,12 +13,22 @@ from pathlib import Path
 
 #: The command `icsftps`, wherever this environment is.
 ICSFTPS = [sys.executable, "-c", "from airflow_provider_icsftps.cli import main; main()"]
+#: Below the ports that systems give to whoever does not care, and below those of the relays in tests/chaos.
+_FREE_PORTS = range(10_000, 20_000)
+_PORTS_TRIED = 200
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port where nobody listens just now."""
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        return int(sock.getsockname()[1])
+    """
+    A port where nobody listens just now, for a process that may take long to begin.
+
+    One that the system gives out would be given out again meanwhile: other tests listen and connect all the time.
+    """
+    for port in random.SystemRandom().sample(_FREE_PORTS, _PORTS_TRIED):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+            sock.bind((host, port))
+            return port
+    raise OSError(f"No free port at {host}")
 
 
 def descendants(pid: int) -> list[int]:
@@ -49,7 +60,7 @@ def kill(process: subprocess.Popen[bytes], more: list[int] | None = None) -> Non
     more = [*descendants(process.pid), *(more or [])]
     send(signal.SIGSTOP, process, more)  # nothing is started while we kill
     send(signal.SIGKILL, process, more)
-    process.wait(5)
+    process.wait(30)
 
 
 def send(number: signal.Signals, process: subprocess.Popen[bytes], more: list[int] | None = None) -> None:

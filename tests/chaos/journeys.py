@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,9 +19,11 @@ from worker import KillSwitch, run_in_worker
 
 TRIES = 5
 #: A refused name without any other answer is waited for so long, in seconds.
-WAIT = 1.0
+WAIT = 3.0
 #: Seconds that the client waits for a gateway from which nothing comes, as extras of the connection.
-QUICK = {"connect_timeout": 0.4, "timeout": 0.4, "data_timeout": 0.4, "completion_timeout": 0.4}
+QUICK = {"connect_timeout": 1.0, "timeout": 1.0, "data_timeout": 1.0, "completion_timeout": 1.0}
+#: The same, and the longest wait, where something must come, however slow the machine is.
+PATIENT = 60.0
 
 
 class FileStore:
@@ -51,6 +54,7 @@ def one_try(
     run_id: str,
     resubmission: int,
     wait_until: Literal["delivered", "accepted", "response"] | None = "accepted",
+    timeout: float = WAIT,
 ) -> Any:
     """What one try of the task does, for one file or a list; runs in this process or in one that is killed."""
     from airflow_provider_icsftps.operators.icsftps import IcsFtpsUploadOperator
@@ -61,13 +65,25 @@ def one_try(
         service="Manifest",
         wait_until=wait_until,
         poke_interval=0.02,
-        timeout=WAIT,
+        timeout=timeout,
         outage_timeout=0,
         resubmission=resubmission,
     )
     ti = SimpleNamespace(dag_id="dag", task_id="file", run_id=run_id, try_number=number, xcom_push=lambda *_: None)
     context = {"ti": ti} | ({"task_state_store": FileStore(store)} if store else {})
     return operator.execute(context)
+
+
+def file_without_a_fault(source: str | list[str]) -> None:
+    """File once over the way to the gateway that is set, with limits that tell nothing but a hang from an answer."""
+    variable = "AIRFLOW_CONN_ICSFTPS_DEFAULT"
+    usual = os.environ[variable]
+    values = json.loads(usual)
+    os.environ[variable] = json.dumps(values | {"extra": values["extra"] | dict.fromkeys(QUICK, PATIENT)})
+    try:
+        one_try(source, 1, None, "clean", 0, timeout=PATIENT)
+    finally:
+        os.environ[variable] = usual
 
 
 @dataclass(frozen=True)

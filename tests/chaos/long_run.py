@@ -17,7 +17,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from journeys import QUICK, Ended, journey, manifest, one_try
+from journeys import QUICK, Ended, file_without_a_fault, journey, manifest
 from relay import Action, Cut, Stall
 from relayed import Relayed, gateway_behind_relay
 
@@ -63,7 +63,7 @@ def _points(gateway: Relayed, folder: Path, files: int) -> list[object]:
     for path in paths:
         path.write_bytes(manifest(path.name, 120_000))
     gateway.relay.reset()
-    one_try([str(path) for path in paths] if files > 1 else str(paths[0]), 1, None, "clean", 0)
+    file_without_a_fault([str(path) for path in paths] if files > 1 else str(paths[0]))
     return list(gateway.relay.cut_points())
 
 

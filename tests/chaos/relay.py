@@ -179,9 +179,13 @@ class Relay:
         """How many connections are forwarded, stalled or not yet at their end."""
         return self._loop.do(lambda: len(self._links))
 
-    def cut_points(self) -> list[Place]:
-        """List the places at which what happened could have been cut, in their order."""
-        return cut_points(self.events)
+    def cut_points(self, *, certain: bool = False) -> list[Place]:
+        """
+        List the places at which what happened could have been cut, in their order.
+
+        :param certain: only those that are met again when the same happens again.
+        """
+        return cut_points(event for event in self.events if event.is_certain or not certain)
 
     # --- what the connections ask
 

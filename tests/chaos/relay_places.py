@@ -44,6 +44,12 @@ class Event:
     size: int = 0
     offset: int = 0
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether it comes again: who ends a connection first, and whether that is a reset, differs from run to run."""
+        said_by_the_client = (self.kind, self.channel, self.sender) == ("alert", "data", "client")
+        return said_by_the_client or self.kind not in {"alert", "fin", "reset"}
+
 
 class Place(Protocol):
     """Where a fault strikes."""

@@ -16,7 +16,7 @@ from airflow_provider_icsftps.simulator import GatewaySimulator
 
 LISTEN, GATEWAY = "127.0.0.1", "127.0.0.2"
 #: Seconds that a client waits for a gateway from which nothing comes.
-LIMITS = {"connect_timeout": 2.0, "timeout": 2.0, "data_timeout": 2.0, "completion_timeout": 2.0}
+LIMITS = {"connect_timeout": 8.0, "timeout": 8.0, "data_timeout": 8.0, "completion_timeout": 8.0}
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class TestCuts:
         relayed.relay.plan(Control("client", PASS, "after"), Cut("fin"))
         transfer, _ = upload(relayed)
         assert transfer is Transfer.NONE
-        assert within(5, lambda: relayed.simulator.connections.logins == 1)
+        assert within(20, lambda: relayed.simulator.connections.logins == 1)
 
     @pytest.mark.parametrize("how", ["fin", "rst"])
     @pytest.mark.parametrize("count", [0, 100, 16_413, 50_000])
@@ -215,7 +215,7 @@ class TestCuts:
         transfer, error = upload(relayed, content)
         assert transfer is Transfer.BROKEN
         assert isinstance(error, IcsFtpsError)
-        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(20, lambda: outcomes(relayed) == ["cut; copy discarded"])
         records, rest = divmod(count, 16 * 1024 + 29)
         assert relayed.simulator.uploads[0].size in {records * 16 * 1024, 0 if rest and not records else -1} | (
             set(range(0, records * 16 * 1024, 16 * 1024)) if how == "rst" else set()
@@ -226,14 +226,14 @@ class TestCuts:
         relayed = relayed_gateway(cut_uploads="keep")
         relayed.relay.plan(DataClose(1, "client"), Cut(how))
         assert upload(relayed)[0] in {Transfer.BROKEN, Transfer.SENT}
-        assert within(5, lambda: outcomes(relayed) == ["cut; copy kept"])
+        assert within(20, lambda: outcomes(relayed) == ["cut; copy kept"])
         if how == "fin":
             assert relayed.simulator.uploads[0].content() == CONTENT
 
     def test_behind_the_close_notify_leaves_a_whole_file(self, relayed):
         relayed.relay.plan(DataClose(1, "client", when="after"), Cut("rst"))
         assert upload(relayed)[0] in {Transfer.CONFIRMED, Transfer.SENT, Transfer.BROKEN}
-        assert within(5, lambda: outcomes(relayed) != [])
+        assert within(20, lambda: outcomes(relayed) != [])
 
     def test_in_a_data_handshake_ends_the_upload_before_its_first_byte(self, relayed):
         relayed.relay.plan(DataHandshake(1, "gateway", 1), Cut("rst"))
@@ -256,7 +256,7 @@ class TestCuts:
         transfer, error = upload(relayed, b"d" * 100_000)
         assert transfer in {Transfer.BROKEN, Transfer.SENT}  # its system may have taken all before it was cut
         assert isinstance(error, IcsFtpsError)
-        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(20, lambda: outcomes(relayed) == ["cut; copy discarded"])
         assert relayed.relay.open_connections == 0
 
     def test_of_a_download_is_seen_by_the_client(self, relayed, tmp_path):
@@ -273,7 +273,7 @@ class TestCuts:
 class TestOtherActions:
     def test_a_stall_is_silence_until_the_client_gives_up(self, relayed):
         relayed.relay.plan(Control("client", PASS), Stall())
-        transfer, error = upload(relayed, timeout=0.3)
+        transfer, error = upload(relayed, timeout=1.5)
         assert transfer is Transfer.NONE
         assert isinstance(error, GatewayTimeoutError)
         assert relayed.relay.open_connections == 1
@@ -283,14 +283,14 @@ class TestOtherActions:
 
     def test_a_stalled_upload_still_has_its_name_at_the_gateway(self, relayed):
         relayed.relay.plan(Data(1, "client", 20_000), Stall(everywhere=True))
-        transfer, error = upload(relayed, b"d" * 10_000_000, data_timeout=0.3)
+        transfer, error = upload(relayed, b"d" * 10_000_000, data_timeout=1.5)
         assert transfer is Transfer.BROKEN
         assert isinstance(error, TransferError)
         assert outcomes(relayed) == []
         _, error = upload(relayed)
         assert "450" in str(error)
         relayed.relay.end_stalls()
-        assert within(5, lambda: outcomes(relayed) == ["cut; copy discarded"])
+        assert within(20, lambda: outcomes(relayed) == ["cut; copy discarded"])
 
     def test_a_delay_passes_everything_later(self, relayed):
         relayed.relay.plan(Control("gateway", 1), Delay(0.15))
@@ -323,10 +323,10 @@ class TestOtherActions:
         assert upload(relayed) == (Transfer.CONFIRMED, None)
 
     def test_a_gateway_that_goes_away_at_a_message_comes_back_by_itself(self, relayed):
-        fault = relayed.relay.plan(Control("client", PASV), Away(0.2))
+        fault = relayed.relay.plan(Control("client", PASV), Away(3.0))
         assert isinstance(upload(relayed)[1], GatewayUnavailableError)
         assert isinstance(upload(relayed)[1].__cause__, ConnectionRefusedError)
-        assert within(5, lambda: upload(relayed) == (Transfer.CONFIRMED, None) or None)
+        assert within(20, lambda: upload(relayed) == (Transfer.CONFIRMED, None) or None)
         assert len(fault.struck) == 1
 
     def test_a_function_is_called_before_the_message_passes(self, relayed):
@@ -355,14 +355,14 @@ class TestLife:
         with Relay.on_free_ports() as relay:
             relay.plan(Connect("control", None), Stall(), times=None)
             held = [socket.create_connection(("127.0.0.1", relay.control_port), 5) for _ in range(3)]
-            assert within(5, lambda: relay.open_connections == 3)
+            assert within(20, lambda: relay.open_connections == 3)
         relay.stop()
         for client in held:
             with contextlib.suppress(ConnectionError):
                 assert client.recv(1) == b""
             client.close()
-        assert set(threading.enumerate()) == threads
-        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - a count
+        assert set(threading.enumerate()) <= threads
+        assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 - a count
 
     def test_two_relays_never_share_a_port(self):
         with contextlib.ExitStack() as running:
@@ -427,4 +427,4 @@ def test_a_data_connection_cut_in_its_handshake_is_answered(relayed):
         begun = time.monotonic()
         with pytest.raises(GatewayUnavailableError, match="425"):
             client.upload(b"<m/>", service="Manifest", file_name="a.xml")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15

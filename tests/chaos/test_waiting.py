@@ -11,13 +11,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from relay import Control, Cut, Stall
+from relayed import LIMITS
 
 from airflow_provider_icsftps.triggers._outbox import outbox_finds
 
 MANY = 50_000
+#: Seconds of silence after which a session is given up: of a stalled one, and where nothing stalls.
+SHORT, LONG = 3.0, 60.0
 
 
-async def names_found(pattern, told, seconds=40.0):
+async def names_found(pattern, told, seconds=90.0):
     finds = outbox_finds(
         "icsftps_default",
         lambda names: names.matching(pattern),
@@ -34,7 +37,8 @@ async def names_found(pattern, told, seconds=40.0):
 @pytest.fixture
 def way(relayed_gateway, monkeypatch):
     relayed = relayed_gateway()
-    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection()))
+    limits = dict.fromkeys(LIMITS, SHORT)
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(relayed.connection(**limits)))
     return relayed
 
 
@@ -49,12 +53,12 @@ def test_waits_outlive_a_control_connection_that_dies_or_falls_silent(way, what,
 
     async def run():
         waits = [asyncio.create_task(names_found(f"{number}.xml", told)) for number in range(20)]
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while way.simulator.connections.listings < 2:
                 await asyncio.sleep(0.02)
         passed = max(e.index for e in way.relay.events if (e.channel, e.sender) == ("control", sender))
         fault = way.relay.plan(Control(sender, passed + 4), what)
-        assert await asyncio.to_thread(fault.wait, 15)
+        assert await asyncio.to_thread(fault.wait, 40)
         for number in range(20):
             way.simulator.put_in_outbox(f"{number}.xml", b"1")
         return await asyncio.gather(*waits)
@@ -64,8 +68,10 @@ def test_waits_outlive_a_control_connection_that_dies_or_falls_silent(way, what,
 
 
 @pytest.mark.timeout(240)
-def test_an_outbox_that_grows_to_fifty_thousand_files_blocks_nobody(way):
+def test_an_outbox_that_grows_to_fifty_thousand_files_blocks_nobody(way, monkeypatch):
     """The event loop keeps its pulse while a thread reads the listing and looks for a hundred patterns in it."""
+    limits = dict.fromkeys(LIMITS, LONG)
+    monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(way.connection(**limits)))
     folder = way.simulator._gateway.storage.outbox(way.simulator.default_client.username)
     gaps = []
 

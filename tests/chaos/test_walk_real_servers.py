@@ -18,7 +18,7 @@ from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway import Filing, GatewayClient, GatewaySettings, Journal, Patience, file_all
 
 #: Proftpd sleeps up to 0.4 s after a session ends before it accepts the next.
-SLOWER = dict.fromkeys(QUICK, 1.0)
+SLOWER = dict.fromkeys(QUICK, 2.0)
 
 
 @pytest.fixture(params=[Proftpd, Vsftpd], ids=lambda kind: kind.name)

@@ -147,5 +147,5 @@ def test_a_kill_at_a_command_is_over_before_the_command_passes(connected, manife
     connected.relay.plan(Control("client", 9), Call(switch.set))
     begun = time.monotonic()
     assert run_in_worker(worker_tasks.upload, manifest, kill_on=switch).killed
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9  # a kill that is waited for in vain takes longer
     connected.relay.check()

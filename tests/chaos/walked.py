@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from journeys import journey, manifest, one_try
+from journeys import file_without_a_fault, journey, manifest
 from long_run import gateways, quiet_airflow, run, summary, use
 from relay import Action, Cut, Data, Place, Stall
 from relayed import Relayed
@@ -54,17 +54,19 @@ def of_the_filing(place: str) -> bool:
     return number == "1" or (number == "2" and kind != "control" and first != "control")
 
 
-def places_of_an_upload(relayed: Relayed, folder: Path) -> list[Place]:
+def places_of_an_upload(relayed: Relayed, folder: Path, *, certain: bool = False) -> list[Place]:
     """
     File once without a fault, and return the places that its filing session passed: every control message in both
     directions, the listing before the upload, and the upload's data by byte offsets. The session that waits afterwards
     sends nothing.
+
+    :param certain: only the places that every such filing passes.
     """
     path = folder / "clean.xml"
     path.write_bytes(manifest("clean", SIZE))
     relayed.relay.reset()
-    one_try(str(path), 1, None, "clean", 0)
-    return [place for place in relayed.relay.cut_points() if of_the_filing(str(place))]
+    file_without_a_fault(str(path))
+    return [place for place in relayed.relay.cut_points(certain=certain) if of_the_filing(str(place))]
 
 
 def parts_of_an_upload(relayed: Relayed, folder: Path) -> dict[str, list[Place]]:

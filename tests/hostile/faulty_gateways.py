@@ -33,9 +33,15 @@ class World:
     simulator: GatewaySimulator
     settings: Callable[..., GatewaySettings]
     monkeypatch: pytest.MonkeyPatch
+    #: How long the last diagnosis took, without what was made for it: keys may take long.
+    took: float = 0.0
 
     def of(self, read: GatewaySettings | Callable[[], GatewaySettings], **more: Any) -> Diagnosis:
-        return diagnose(read if callable(read) else lambda: read, **({"seconds": SECONDS} | more))
+        began = time.monotonic()
+        try:
+            return diagnose(read if callable(read) else lambda: read, **({"seconds": SECONDS} | more))
+        finally:
+            self.took = time.monotonic() - began
 
     def scripted(self, answers: dict[str, Answer] | None = None, /, **more: Any) -> Diagnosis:
         """Diagnose a scripted server; ``context`` is the server's, the rest goes to settings or to the diagnosis."""

@@ -25,6 +25,8 @@ Answer = str | Callable[["Conversation", str], None]
 HOST = "127.0.0.1"
 #: No wait of the server's is longer; a client's own limits are far below.
 PATIENCE = 8.0
+#: But that for a client, which may be a process that has yet to begin.
+FIRST_PATIENCE = 60.0
 
 
 def server_context(
@@ -78,7 +80,7 @@ class ScriptedServer:
         self.stopping = threading.Event()
         self.errors: list[BaseException] = []
         self._listener = socket.create_server((HOST, 0))
-        self._listener.settimeout(PATIENCE)
+        self._listener.settimeout(FIRST_PATIENCE)
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, name=f"scripted-{self.port}", daemon=True)

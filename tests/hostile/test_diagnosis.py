@@ -35,9 +35,7 @@ def test_every_fault_is_provoked():
 
 @pytest.mark.parametrize("key", PROVOCATIONS)
 def test_a_fault_is_recognised_and_told_in_its_own_sentence(world, key):
-    began = time.monotonic()
     diagnosis = PROVOCATIONS[key](world)
-    took = time.monotonic() - began
     failure = diagnosis.failure
     assert failure is not None, diagnosis
     assert failure.fault == key, failure
@@ -47,7 +45,7 @@ def test_a_fault_is_recognised_and_told_in_its_own_sentence(world, key):
     words = [word for word, *_ in string.Formatter().parse(fault.sentence) if word.strip()]
     assert [word for word in words if word.rstrip(". ") not in failure.sentence] == []
     assert "{" not in failure.sentence
-    assert took < SECONDS + 2
+    assert world.took < SECONDS + 2
     for secret in (PASSWORD, PASSPHRASE, world.simulator.default_client.password, "not this one"):
         assert secret not in json.dumps(diagnosis.to_data())
 
@@ -104,7 +102,7 @@ def test_a_server_that_drips_everything_does_not_hold_the_check(world):
     began = time.monotonic()
     diagnosis = world.scripted(replies, seconds=2.0)
     assert diagnosis.failure.fault == "too_slow"
-    assert 1.9 < time.monotonic() - began < 5  # all of it would take twenty
+    assert 1.9 < time.monotonic() - began < 10  # all of it would take twenty
 
 
 @pytest.mark.slow
@@ -243,7 +241,7 @@ ELSEWHERE = {
         ("heartbeat", "cut_off", "cut off in the middle"),
     ),
     "an answer that takes longer than the connection allows": (
-        lambda w: w.scripted({"USER": late("331 go on", 0.5)}, timeout=0.2),
+        lambda w: w.scripted({"USER": late("331 go on", 2.0)}, timeout=1.0),
         ("login", "too_slow", "slower than this check waits"),
     ),
     "no time at all": (

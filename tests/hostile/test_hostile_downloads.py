@@ -142,7 +142,7 @@ def test_a_download_whose_226_never_comes_is_no_file(pki, client, folder):
 
     with (
         ScriptedServer(pki, {"RETR": mute}, files=FILES) as server,
-        refused(GatewayTimeoutError, server.address, NAME, seconds=2.5),
+        refused(GatewayTimeoutError, server.address, NAME),
     ):
         client(server, **QUICK).download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
@@ -211,7 +211,7 @@ def test_tls_trouble_on_a_data_connection_is_no_refused_login(pki, client, folde
 
     with ScriptedServer(pki, {"RETR": garbled}, files=FILES) as server:
         gateway = client(server)
-        with refused(GatewayUnavailableError, server.address, NAME, seconds=3):
+        with refused(GatewayUnavailableError, server.address, NAME):
             gateway.download(NAME, folder / NAME)
     assert list(folder.iterdir()) == []
 

@@ -12,7 +12,7 @@ from scripted_server import Conversation, ScriptedServer
 from uploading import PATH, Endless, upload
 
 from airflow_provider_icsftps.exceptions import GatewayTimeoutError, TransferError
-from airflow_provider_icsftps.gateway import _looking, _transfer
+from airflow_provider_icsftps.gateway import _download, _looking, _transfer
 from airflow_provider_icsftps.gateway.submission import Transfer
 
 LINES = {
@@ -48,13 +48,14 @@ def test_a_listing_that_drips_is_given_up(pki, client, kind):
         client(server, **QUICK).list_outbox()
 
 
-def test_a_listing_that_runs_but_never_ends_has_a_limit_for_the_whole_of_it(pki, client):
+def test_a_listing_that_runs_but_never_ends_has_a_limit_for_the_whole_of_it(pki, client, monkeypatch):
+    monkeypatch.setattr(_download, "WHOLE_WITHIN", 2)
     block = LINES["MLSD"] * 1000
     with ScriptedServer(pki, {"MLSD": dripping(block, 0.02)}) as server:
-        gateway = client(server, data_timeout=0.2)
+        gateway = client(server, data_timeout=1.0)
         gateway.connect()
         started = time.monotonic()
-        with refused(GatewayTimeoutError, server.address, "/out", seconds=3.5):
+        with refused(GatewayTimeoutError, server.address, "/out"):
             gateway.list_outbox()
         assert time.monotonic() - started > 1.9
 
@@ -77,6 +78,7 @@ def test_a_listing_that_comes_slowly_and_ends_is_a_listing(pki, client):
 @pytest.mark.parametrize("command", ["SIZE", "MDTM"])
 def test_answers_about_single_files_that_drip_are_given_up(pki, client, command, monkeypatch):
     monkeypatch.setattr(_looking, "SECONDS_A_FILE", 0.01)
+    monkeypatch.setattr(_looking, "WHOLE_WITHIN", 1)
 
     def slow(talk: Conversation, _: str) -> None:
         talk.server.stopping.wait(0.2)
@@ -92,7 +94,7 @@ def test_answers_about_single_files_that_drip_are_given_up(pki, client, command,
         ScriptedServer(pki, answers, files=files) as server,
         refused(GatewayTimeoutError, server.address, "/out", "single files come too slowly"),
     ):
-        client(server, data_timeout=0.05).list_outbox()
+        client(server, data_timeout=1.0).list_outbox()
 
 
 def test_a_download_that_drips_is_given_up(pki, client, folder):
@@ -138,7 +140,7 @@ def test_an_upload_that_is_taken_by_drips_is_given_up(pki, client, monkeypatch):
 
     with ScriptedServer(pki, {"STOR": sip}) as server:
         gateway = client(server, **QUICK)
-        with refused(TransferError, server.address, PATH, "no answer in time", seconds=6):
+        with refused(TransferError, server.address, PATH, "no answer in time"):
             upload(gateway, Endless())
     assert gateway.last_transfer == Transfer.BROKEN
 

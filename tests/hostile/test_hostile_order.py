@@ -54,7 +54,7 @@ class Hesitant(io.RawIOBase):
 
     def readinto(self, buffer) -> int:
         if len(self.blocks) == 2:
-            select.select([self.gateway._session.sock], [], [], 3)
+            select.select([self.gateway._session.sock], [], [], 7)
         block = self.blocks.pop(0)
         buffer[: len(block)] = block
         return len(block)
@@ -79,7 +79,7 @@ def test_a_226_before_the_end_of_an_upload_confirms_nothing(pki, client, late):
         with refused(TransferError, server.address, PATH, "226 got it", "looks first"):
             upload(gateway, Hesitant(gateway))
         assert gateway.last_transfer == Transfer.SENT
-        assert server.reached.wait(3)
+        assert server.reached.wait(7)
     assert server.endings == ["close_notify"]
     assert server.files[PATH] == CONTENT
 
@@ -107,7 +107,7 @@ def test_after_a_226_before_the_end_the_gateway_is_asked_what_it_has(pki, client
     with ScriptedServer(pki, {"STOR": says_so_early}) as server:
         gateway = client(server)
         filing = Filing(source=HesitantOnce(gateway), service="Manifest", scope="test", source_name="a.xml")
-        patience = Patience(60, sleep=lambda _: server.reached.wait(3))
+        patience = Patience(60, sleep=lambda _: server.reached.wait(7))
         (submission,) = file_all(gateway, [filing], patience=patience)
     assert (submission.verdict, submission.needs_proof) == (verdict, needs_proof)
     assert submission.file_name.endswith("-g2.xml") is renamed
@@ -140,7 +140,7 @@ def test_a_control_connection_that_goes_before_the_end_of_an_upload_leaves_the_o
         with refused(GatewayUnavailableError, server.address, PATH, "closed the connection"):
             upload(gateway, Hesitant(gateway))
         assert gateway.last_transfer == Transfer.SENT
-        assert server.reached.wait(3)
+        assert server.reached.wait(7)
     assert server.endings == ["close_notify"]
 
 

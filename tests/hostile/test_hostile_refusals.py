@@ -53,7 +53,7 @@ def test_552_in_the_middle_is_what_the_error_says(pki, client, close):
 
     with ScriptedServer(pki, {"STOR": full}) as server:
         gateway = client(server, **QUICK)
-        with refused(GatewayRefusedError, server.address, PATH, "552 quota exceeded", seconds=3) as caught:
+        with refused(GatewayRefusedError, server.address, PATH, "552 quota exceeded") as caught:
             upload(gateway, Endless())
     assert caught.value.code == 552
     assert caught.value.command == "STOR"
@@ -118,7 +118,7 @@ def test_a_522_instead_of_a_handshake_is_what_the_error_says(pki, client):
     assert gateway.last_transfer == Transfer.NONE
 
 
-@pytest.mark.timeout(8)
+@pytest.mark.timeout(30)
 def test_150_for_ever_ends_all_the_same(pki, client):
     def again(talk: Conversation, _: str) -> None:
         talk.accept_raw().close()
@@ -128,7 +128,7 @@ def test_150_for_ever_ends_all_the_same(pki, client):
 
     with ScriptedServer(pki, {"STOR": again}) as server:
         gateway = client(server)
-        with refused(GatewayUnavailableError, server.address, PATH, seconds=4):
+        with refused(GatewayUnavailableError, server.address, PATH):
             upload(gateway)
     assert gateway.last_transfer == Transfer.BROKEN
 
@@ -158,7 +158,7 @@ def test_a_data_connection_reset_in_the_middle_is_a_broken_upload(pki, client):
 
     with ScriptedServer(pki, {"STOR": shot}) as server:
         gateway = client(server, **QUICK)
-        with refused(TransferError, server.address, PATH, "cut after", seconds=6):
+        with refused(TransferError, server.address, PATH, "cut after"):
             upload(gateway, Endless())
     assert gateway.last_transfer == Transfer.BROKEN
     assert server.commands.count("STOR") == 1
@@ -191,7 +191,7 @@ def test_a_server_that_stops_reading_times_out(pki, client, monkeypatch):
 
     with ScriptedServer(pki, {"STOR": stuck}) as server:
         gateway = client(server, **QUICK)
-        with refused(TransferError, server.address, PATH, "no answer in time", seconds=6):
+        with refused(TransferError, server.address, PATH, "no answer in time"):
             upload(gateway, Endless())
-        assert server.reached.wait(2)
+        assert server.reached.wait(7)
     assert gateway.last_transfer == Transfer.BROKEN

@@ -193,7 +193,7 @@ def test_a_connection_that_is_reset_before_the_handshake_leaves_no_socket_open(s
         raw = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
         reset(theirs)
-        assert select.select([raw], [], [], 3)[0]
+        assert select.select([raw], [], [], 20)[0]
         descriptor = raw.fileno()
         with pytest.raises(OSError, match=r".") as caught:
             wrapped(context, raw, "127.0.0.1")

@@ -82,7 +82,7 @@ def test_a_server_that_never_closes_has_confirmed_at_once(pki, client):
         started = time.monotonic()
         upload(gateway)
         took = time.monotonic() - started
-    assert took < 2  # its time limits are longer
+    assert took < 7  # its time limits are longer
     assert gateway.last_transfer == Transfer.CONFIRMED
 
 
@@ -93,7 +93,7 @@ def test_a_server_that_answers_only_after_our_fin_is_answered_at_once(pki, clien
         talk.server.endings.append(receive(data, bytearray()))
         raw = data.detach()
         try:
-            readable, _, _ = select.select([raw], [], [], 2)
+            readable, _, _ = select.select([raw], [], [], 6)
             talk.server.endings.append("fin" if readable else "nothing")
         finally:
             os.close(raw)
@@ -140,7 +140,7 @@ def test_a_226_over_a_data_connection_that_was_reset_confirms_nothing(pki, clien
         receive(data, bytearray(), limit=1000)
         reset(data)
         was_reset.set()
-        assert at_the_end.wait(3)
+        assert at_the_end.wait(7)
         talk.say("226 got it")
 
     class Last(io.BytesIO):
@@ -148,7 +148,7 @@ def test_a_226_over_a_data_connection_that_was_reset_confirms_nothing(pki, clien
 
         def readinto(self, buffer) -> int:
             count = super().readinto(buffer)
-            assert count or was_reset.wait(3)
+            assert count or was_reset.wait(7)
             return count
 
     def telling(data, seconds: float) -> bool:
@@ -169,7 +169,7 @@ def test_without_a_226_the_outcome_is_unknown(pki, client):
         ScriptedServer(pki, {"STOR": ending_with()}) as server,
     ):
         gateway = client(server, **QUICK)
-        with refused(GatewayTimeoutError, server.address, PATH, "no answer in time", seconds=2.5):
+        with refused(GatewayTimeoutError, server.address, PATH, "no answer in time"):
             upload(gateway)
     assert gateway.last_transfer == Transfer.SENT
     assert server.commands.count("STOR") == 1

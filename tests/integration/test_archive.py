@@ -6,9 +6,11 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from archived import MOMENT, USERNAME, everything, keep, settings, status
+from moments import keep_off_midnight
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, TransferError
 from airflow_provider_icsftps.gateway import Archive, OutboxEntry, Record, Span, Submission
@@ -182,6 +184,7 @@ class TestFiled:
         assert records(shelf, kind="filed") == []
 
     def test_a_submission_that_does_not_say_when_is_recorded_once_a_day(self, shelf):
+        keep_off_midnight(ZoneInfo("Europe/Copenhagen"))
         submission = self.submission(sent_at="", verdict="delivered")
         first = shelf.keep_filed(submission)
         assert first.time_source == "recorded"

@@ -46,9 +46,10 @@ def check_whole_or_absent(archive: Archive) -> bool:
     return kept
 
 
+@pytest.mark.timeout(300)
 def test_a_process_that_is_killed_at_any_second_line_leaves_all_or_nothing(tmp_path):
     with start("walk", str(tmp_path), "2") as process:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     result = json.loads(out)
     assert result["lines"] > 100
@@ -57,6 +58,7 @@ def test_a_process_that_is_killed_at_any_second_line_leaves_all_or_nothing(tmp_p
     assert sum(result["after"].values()) == (result["lines"] + 1) // 2
 
 
+@pytest.mark.timeout(300)
 def test_a_process_that_is_killed_before_it_writes_to_a_store_leaves_all_or_nothing(s3_root, s3_options):
     settings()
     kept, at = set(), 0

@@ -15,7 +15,13 @@ READER = Path(__file__).with_name("archive_reader.py")
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(300, marks=pytest.mark.timeout(300)),
+        pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
+)
 def test_a_run_with_nothing_new_costs_one_listing_and_little_else(count, simulator, tmp_path):
     outbox = simulator._gateway.storage.outbox(simulator.default_client.username)
     start = datetime.now(UTC).timestamp() - timedelta(days=29).total_seconds()

@@ -13,12 +13,13 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_task import context
+from moments import keep_off_midnight
 
 from airflow_provider_icsftps.exceptions import TransferError
 from airflow_provider_icsftps.gateway import Archive
 from airflow_provider_icsftps.operators import _download
 from airflow_provider_icsftps.operators.icsftps import IcsFtpsDownloadOperator, IcsFtpsUploadOperator
-from airflow_provider_icsftps.simulator import GatewaySimulator, SimulatedClock
+from airflow_provider_icsftps.simulator import GatewaySimulator, SimulatedClock, answering
 
 DANISH = pendulum.timezone("Europe/Copenhagen")
 
@@ -65,8 +66,9 @@ def days_ago(days):
 
 
 @pytest.fixture
-def november(simulator):
-    """Four files, one of them a status file, around two midnights."""
+def november(simulator, monkeypatch):
+    """Four files and a status file around two midnights, which the gateway keeps however long ago that was."""
+    monkeypatch.setattr(answering, "_KEPT_IN_OUTBOX", timedelta(days=36500))
     for name, when in (
         ("a.xml", "2026-11-10T23:59:59"),
         ("b.xml", "2026-11-11T00:00:00"),
@@ -319,6 +321,7 @@ class TestGaps:
         assert "no complete look into the outbox covers that time" in capsys.readouterr().out
 
     def test_the_day_on_which_the_archive_begins_is_told_in_part(self, connection, tmp_path):
+        keep_off_midnight(DANISH)
         summary = self.summary(tmp_path, self.day(30))
         ((gap),) = summary["gaps"]
         assert gap["since"] == summary["window"]["since"]

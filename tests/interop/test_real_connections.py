@@ -71,7 +71,7 @@ def test_a_session_that_idled_away_is_replaced_for_a_look_but_not_for_an_upload(
 
 def idle_away(gateway: GatewayClient) -> None:
     """Wait until the server has said or done something unasked."""
-    readable, _, _ = select.select([gateway._session.sock], [], [], 6)
+    readable, _, _ = select.select([gateway._session.sock], [], [], 20)
     assert readable != []
 
 

@@ -128,7 +128,7 @@ def test_an_upload_whose_process_is_killed_is_not_taken_for_whole(server, pki, t
         process.stdin.close()
         said = process.stdout.readline()
         process.kill()
-        process.wait(5)
+        process.wait(30)
         assert said == b"in the middle\n"
         # a gullible one calls it whole unless it sees the end of the control connection first
         assert last_transfer(server, known) in ({"c", "i"} if server.gullible else {"i"})
@@ -149,6 +149,7 @@ class Zeros:
         return count
 
 
+@pytest.mark.timeout(400)
 def test_200_mb_go_there_and_back(server, client, tmp_path):
     size = 200 * 1024 * 1024
     gateway = client(server, data_timeout=30.0, completion_timeout=30.0)

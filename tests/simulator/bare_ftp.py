@@ -76,7 +76,7 @@ def connect(
     sim: GatewaySimulator, issued: IssuedCertificate | None = None, *, reuse: bool = True, login: bool = True
 ) -> Client:
     issued = issued or sim.default_client
-    client = Client(context=context(sim, issued), timeout=5, encoding="utf-8")
+    client = Client(context=context(sim, issued), timeout=20, encoding="utf-8")
     client.reuse = reuse
     try:
         client.connect(sim.host, sim.port)
@@ -92,7 +92,7 @@ def connect(
 
 def handshake(sim: GatewaySimulator, made: ssl.SSLContext) -> None:
     """Connect and begin TLS, nothing more."""
-    with Client(context=made, timeout=5) as client:
+    with Client(context=made, timeout=20) as client:
         client.connect(sim.host, sim.port)
         client.auth()
 

@@ -69,7 +69,8 @@ def test_what_is_too_long_to_look_into_is_taken_as_it_is(tmp_path):
 
 
 def test_a_cut_copy_that_was_taken_for_whole_is_delivered_and_then_rejected():
-    with GatewaySimulator(cut_uploads="accept", check_xml=True) as sim, connect(sim) as client:
+    given = {"cut_uploads": "accept", "check_xml": True, "delays": {2: 3600, 3: 7200}}
+    with GatewaySimulator(**given) as sim, connect(sim) as client:
         client.cut("/Manifest/cut.xml", WHOLE[:-5], "fin")
         client.store("/Manifest/whole.xml", WHOLE)
         assert [(u.filed, u.accepted) for u in sim.uploads] == [(True, False), (True, True)]

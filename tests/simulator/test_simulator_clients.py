@@ -35,6 +35,7 @@ def curl(sim, tmp_path):
 
 
 def test_curl_uploads_lists_and_downloads(sim, curl, tmp_path):
+    sim.answer_after({2: None, 3: None})
     data = b"<declaration/>" * 5000
     (tmp_path / "a.xml").write_bytes(data)
     url = f"ftp://localhost:{sim.port}"
@@ -58,6 +59,7 @@ def test_curl_without_a_certificate_is_refused(sim, tmp_path):
 
 
 def test_lftp_uploads_lists_downloads_and_deletes(sim, tmp_path):
+    sim.answer_after({2: None, 3: None})
     files = sim.write_credentials(tmp_path / "credentials")
     client = sim.default_client
     for name in ("a.xml", "b.xml"):
@@ -71,7 +73,7 @@ def test_lftp_uploads_lists_downloads_and_deletes(sim, tmp_path):
         set ssl:ca-file {files["ca.pem"]}
         set ssl:cert-file {files["client.pem"]}
         set ssl:key-file {files["client-key.pem"]}
-        set net:timeout 5
+        set net:timeout 20
         set net:max-retries 1
         open -u {client.username},{client.password} ftp://localhost:{sim.port}
         mput -O /Manifest {tmp_path}/a.xml {tmp_path}/b.xml
@@ -86,7 +88,7 @@ def test_lftp_uploads_lists_downloads_and_deletes(sim, tmp_path):
         [program("lftp"), "--norc", "-f", str(script)],
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=100,
         env={**os.environ, "HOME": str(tmp_path)},
     )
     assert run.stdout.split().count(b"status_Manifest_b.xml_1.xml") == 2

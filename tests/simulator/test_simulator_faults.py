@@ -88,14 +88,14 @@ def test_limit_sessions(sim, reply):
 
 def test_slow_replies_of_one_connection(sim, client):
     number = sim.connections.accepted
-    sim.faults.slow_replies(1.0, connection=number)
+    sim.faults.slow_replies(3.0, connection=number)
     other = connect(sim)
     begun = time.monotonic()
     other.voidcmd("NOOP")
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < 2.5
     begun = time.monotonic()
     client.voidcmd("NOOP")
-    assert time.monotonic() - begun >= 1
+    assert time.monotonic() - begun >= 3
     other.quit()
 
 

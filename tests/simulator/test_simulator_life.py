@@ -47,8 +47,8 @@ def test_no_thread_socket_or_file_is_left():
     sim.stop()
     for connection in (held, waiting, client):
         connection.close()
-    assert set(threading.enumerate()) == threads
-    assert open_sockets() == sockets
+    assert set(threading.enumerate()) <= threads
+    assert open_sockets() <= sockets
     assert not directory.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((sim.host, sim.port), timeout=1)

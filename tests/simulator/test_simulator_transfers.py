@@ -9,6 +9,7 @@ import re
 
 import pytest
 from bare_ftp import connect
+from processes import free_port
 
 from airflow_provider_icsftps.gateway import StatusCode, StatusFile
 from airflow_provider_icsftps.simulator import GatewaySimulator
@@ -53,6 +54,7 @@ def test_a_large_file_arrives_whole(sim, client):
 
 
 def test_every_way_to_look_at_the_outbox_agrees(sim, client):
+    sim.answer_after({2: None, 3: None})
     client.store("/Manifest/a.xml")
     name = "status_Manifest_a.xml_1.xml"
     assert client.names("/out") == [name]
@@ -165,11 +167,7 @@ def test_the_data_handshake_waits_for_the_command(sim, client):
 
 
 def test_passive_ports_come_from_the_range():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with GatewaySimulator(data_ports=(port, port)) as sim, connect(sim) as client:
         for _ in range(3):
             client.nlst()

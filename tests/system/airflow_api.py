@@ -27,7 +27,7 @@ class Api:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def log_in(self, *parts: str, seconds: float = 200) -> None:
@@ -42,7 +42,7 @@ class Api:
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> Run:
         """Start a run as soon as the DAG is known."""
-        until(lambda: self.call("GET", f"/api/v2/dags/{dag}"), 120)
+        until(lambda: self.call("GET", f"/api/v2/dags/{dag}"), 300)
         run = self.call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
         return Run(self, f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run)}")
 

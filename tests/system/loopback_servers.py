@@ -106,7 +106,7 @@ def _folder(name: str) -> Iterator[Path]:
 
 def _run(command: Sequence[str | Path], account: pwd.struct_passwd | None) -> None:
     done = subprocess.run(
-        command, cwd="/", user=account and account.pw_uid, capture_output=True, text=True, timeout=60, check=False
+        command, cwd="/", user=account and account.pw_uid, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -136,7 +136,7 @@ def _running(
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while subprocess.run(ready, capture_output=True, timeout=10, check=False).returncode:
             said = log.read_text(errors="replace")[-2000:]
             assert process.poll() is None, f"{command[0]} ended: {said}"

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_icsftps.cli.airflow_home import environment
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(550)
 @pytest.mark.parametrize(("days", "watched", "to_renew"), [(40, "success", 1), (5, "failed", 0)])
 def test_it_tells_what_to_renew_and_fails_when_that_is_urgent(simulator, tmp_path, days, watched, to_renew):
     client = simulator.client_certificate(validity=timedelta(days=days, minutes=10))
@@ -22,7 +22,7 @@ def test_it_tells_what_to_renew_and_fails_when_that_is_urgent(simulator, tmp_pat
         env=environment(tmp_path, simulator.connection(client)),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.exists(), done.stdout[-3000:] + done.stderr[-3000:]

@@ -68,7 +68,7 @@ class TestCertificate:
 class TestSimulate:
     def test_it_says_how_to_connect_serves_and_stops_at_a_signal(self):
         process = subprocess.Popen(
-            [*ICSFTPS, "simulate", "--port", "0", "--seconds", "50"],
+            [*ICSFTPS, "simulate", "--port", "0", "--seconds", "110"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -82,7 +82,7 @@ class TestSimulate:
                 client.upload(b"<x/>", service="Manifest", file_name="a.xml")
                 assert "status_Manifest_a.xml_1.xml" in [entry.name for entry in client.list_outbox()]
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
     def test_it_stops_by_itself(self):
         assert run("simulate", "--port", "0", "--seconds", "0.2").returncode == 0

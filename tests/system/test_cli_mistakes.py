@@ -153,17 +153,18 @@ def heeded():
         signal.signal(number, handler)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_no_airflow_behind(place, number):
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     with subprocess.Popen([*ICSFTPS, "demo", "--directory", "demo"], **streams, start_new_session=True) as demo:
         log = place / "demo" / "airflow.log"
-        assert within(60, lambda: log.exists() and log.stat().st_size)  # Airflow is at work
+        assert within(120, lambda: log.exists() and log.stat().st_size)  # Airflow is at work
         children = psutil.Process(demo.pid).children()
         demo.send_signal(number)
-        assert demo.wait(30) == (-number if number is signal.SIGKILL else 128 + number)
-        _, alive = psutil.wait_procs(children, timeout=20)
+        assert demo.wait(60) == (-number if number is signal.SIGKILL else 128 + number)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert (alive, demo.stderr.read()) == ([], b"")
 
 
@@ -178,7 +179,7 @@ def test_an_upload_that_is_stopped_is_aborted_and_does_not_just_end(tmp_path, nu
         with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as upload:
             assert within(60, lambda: is_sending(simulator))
             upload.send_signal(number)
-            assert (upload.wait(30), upload.stderr.read()) == (128 + number, b"")
-        assert within(10, lambda: any("ABOR" in entry.line for entry in simulator.transcript))
+            assert (upload.wait(60), upload.stderr.read()) == (128 + number, b"")
+        assert within(20, lambda: any("ABOR" in entry.line for entry in simulator.transcript))
         assert [record for record in simulator.uploads if record.filed] == []
         simulator.check()

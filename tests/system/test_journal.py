@@ -36,7 +36,7 @@ breaks_once()
 """
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(550)
 @pytest.mark.skipif(
     Version(version("apache-airflow-core")) < Version("3.3"), reason="Airflow 3.2 keeps no state over tries"
 )
@@ -54,7 +54,7 @@ def test_a_retry_knows_that_the_transfer_before_it_broke(simulator, tmp_path):
         env=environment(tmp_path, simulator.connection()) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.exists(), done.stdout[-3000:] + done.stderr[-3000:]

@@ -39,14 +39,14 @@ def run(simulator, tmp_path, **variables):
         env=environment(tmp_path, simulator.connection()) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)} | variables,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.exists(), done.stdout[-3000:] + done.stderr[-3000:]
     assert json.loads(result.read_text())["state"] == "success", done.stdout[-3000:]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(550)
 def test_uploads_and_downloads_report_their_files(simulator, tmp_path):
     events = tmp_path / "events.jsonl"
     transport = json.dumps({"type": "file", "log_file_path": str(events), "append": True})

@@ -90,7 +90,7 @@ def seen(secrets: list[str], text: str) -> list[str]:
     return [secret for secret in secrets if secret in text]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(550)
 def test_the_rest_api_and_the_test_button_show_no_secret(connections, secrets, tmp_path):
     home = environment(tmp_path, {"conn_type": "icsftps"})
     home |= {
@@ -104,7 +104,7 @@ def test_the_rest_api_and_the_test_button_show_no_secret(connections, secrets, t
         env=home,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -121,7 +121,7 @@ def test_the_rest_api_and_the_test_button_show_no_secret(connections, secrets, t
     assert seen(secrets, done.stdout + done.stderr) == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(550)
 def test_task_logs_and_what_tasks_leave_behind_show_no_secret(connections, secrets, tmp_path):
     source = tmp_path / "manifest.xml"
     source.write_bytes(b"<manifest/>")
@@ -143,7 +143,7 @@ def test_task_logs_and_what_tasks_leave_behind_show_no_secret(connections, secre
         env=home,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.exists(), done.stdout[-3000:] + done.stderr[-3000:]

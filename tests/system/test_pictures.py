@@ -172,7 +172,7 @@ def _told(arguments: list[str], folder: Path, columns: int) -> str:
         | {"FORCE_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm-256color", "TTY_INTERACTIVE": "0"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=True,
     )
     return done.stdout.rstrip()

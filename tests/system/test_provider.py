@@ -20,7 +20,7 @@ def airflow(home: Path, *arguments: str) -> str:
         env=environment(home, {"conn_type": "icsftps"}),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -52,7 +52,7 @@ def test_the_ui_gets_the_declared_form():
     assert meta.standard_fields.url_schema.hidden
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_airflow_command_lists_the_provider_and_keeps_a_connection(simulator, tmp_path):
     assert "airflow-provider-icsftps" in airflow(tmp_path, "providers", "list")
     airflow(tmp_path, "db", "migrate")

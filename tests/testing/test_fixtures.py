@@ -11,6 +11,7 @@ from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook
 from airflow_provider_icsftps.testing.airflow_home import AirflowHome
 
 PLUGIN = "airflow_provider_icsftps.testing.pytest_plugin"
+pytestmark = pytest.mark.timeout(300)  # some import Airflow and make a database, in a process of their own
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_each_test_has_a_gateway_of_its_own_that_ends_with_it(project):
         def test_one(icsftps_gateway, icsftps_client):
             icsftps_client.upload(b"<a/>", service="Manifest", file_name="a.xml")
             assert len(icsftps_gateway.uploads) == 1
-            assert icsftps_gateway.outbox() == ["status_Manifest_a.xml_1.xml"]
+            assert "status_Manifest_a.xml_1.xml" in icsftps_gateway.outbox()
             icsftps_gateway.faults.busy_421(times=None)
             seen.append(icsftps_gateway)
 

@@ -21,7 +21,7 @@ TESTING, SIMULATOR = ROOT / "docs" / "testing.md", ROOT / "docs" / "simulator.md
 EXAMPLE = ROOT / "docs" / "examples" / "testing"
 FILES = [path.read_text() for path in sorted(EXAMPLE.rglob("*.py"))]
 SHOWN = [block.text for block in blocks(TESTING) if block.language == "python"]
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def run_pytest(project: Path, *arguments: str) -> subprocess.CompletedProcess[st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
 
