@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -123,6 +124,12 @@ class GatewaySettings:
         for what, text in (("Host", self.host), ("Username", self.username), ("Password", self.password)):
             if any(ord(c) < 32 or ord(c) == 127 for c in text):
                 raise ConfigurationError(f"{what} holds a control character (a line break pasted along?)")
+        if not _is_host(self.host):
+            shown = self.host.rpartition("@")[2][:100]  # a password may stand before that, as in a URL
+            raise ConfigurationError(
+                f"Host {shown!r} is no host name or address; write it like secureftpgateway.skat.dk, without ftps:// "
+                "before it or a port behind it: that has a field of its own"
+            )
         if not 0 < self.port < 65536:
             raise ConfigurationError(f"Port {self.port} is not between 1 and 65535")
         for name in ("connect_timeout", "timeout", "data_timeout", "completion_timeout"):
@@ -130,6 +137,11 @@ class GatewaySettings:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
         if not _is_text_encoding(self.encoding):
             raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
+        for what, text in (("Username", self.username), ("Password", self.password)):
+            if not _can_encode(text, self.encoding):
+                raise ConfigurationError(
+                    f"{what} holds a character that {self.encoding} does not have; correct it, or the encoding"
+                )
         if not 1 <= self.sessions <= MAX_SESSIONS:
             raise ConfigurationError(f"sessions is {self.sessions}; it must be 1 to {MAX_SESSIONS}")
         if self.data_ports and not 0 < self.data_ports[0] <= self.data_ports[1] < 65536:
@@ -151,8 +163,8 @@ class GatewaySettings:
 
     @property
     def address(self) -> str:
-        """``host:port``, for messages."""
-        return f"{self.host}:{self.port}"
+        """``host:port``, for messages; an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def check_writable(self) -> None:
         """
@@ -192,11 +204,29 @@ class GatewaySettings:
         return context
 
 
+def _is_host(text: str) -> bool:
+    """Tell a name or address from a URL, or from a host with its port; a lookup would fail, and be tried again."""
+    if ":" not in text:
+        return re.search(r"[\s/@\\\[\]]", text) is None
+    try:
+        return ipaddress.ip_address(text).version == 6  # with a zone, too: fe80::1%eth0
+    except ValueError:
+        return False
+
+
 def _is_text_encoding(name: str) -> bool:
     try:
         return "status_1.xml\r\n".encode(name) == b"status_1.xml\r\n"
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):  # ValueError: a null character in it
         return False
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return False
+    return True
 
 
 def _certificates_in(text: str) -> str:
