@@ -135,6 +135,10 @@ class GatewaySettings:
         for name in ("connect_timeout", "timeout", "data_timeout", "completion_timeout"):
             if not 0 < getattr(self, name) <= 86400:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
+        if (
+            self.ca_pem is not None
+        ):  # what is wrong is told now, with the connection; and no text is no wish to trust all
+            _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.ca_pem)
         if not _is_text_encoding(self.encoding):
             raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
         for what, text in (("Username", self.username), ("Password", self.password)):
@@ -185,21 +189,15 @@ class GatewaySettings:
 
         Kept, because TLS sessions can be resumed only within one context.
 
-        :raises ConfigurationError: when the CA text cannot be read.
         :raises CertificateError: when OpenSSL does not take the client certificate.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION  # who the gateway is does not change in the middle
-        if self.ca_pem:
-            try:
-                context.load_verify_locations(cadata=_certificates_in(self.ca_pem))
-            except (ssl.SSLError, ValueError, TypeError) as error:
-                raise ConfigurationError(
-                    "CA certificates (ca_pem) cannot be read; they must be PEM text, with BEGIN and END lines"
-                ) from error
-        else:
+        if self.ca_pem is None:
             context.load_default_certs()
+        else:
+            _load_authorities(context, self.ca_pem)
         self.certificate.load_into(context)
         return context
 
@@ -227,6 +225,15 @@ def _can_encode(text: str, encoding: str) -> bool:
     except UnicodeError:
         return False
     return True
+
+
+def _load_authorities(context: ssl.SSLContext, text: str) -> None:
+    try:
+        context.load_verify_locations(cadata=_certificates_in(text))
+    except (ssl.SSLError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            "CA certificates (ca_pem, ca_file) cannot be read; they must be PEM text, with BEGIN and END lines"
+        ) from error
 
 
 def _certificates_in(text: str) -> str:
