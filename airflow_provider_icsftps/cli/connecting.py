@@ -188,9 +188,11 @@ def asked(what: str, variable: str, default: str | None = None) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", getpass.GetPassWarning)
             said: str = typer.prompt(what, default=default, hide_input=True, show_default=False)
-    except typer.Abort:
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise SystemExit(130) from None
         if sys.stdin.isatty():
-            raise  # Ctrl-C, or the end of input by hand
+            raise  # the end of input by hand
         raise ConfigurationError(f"{what}: it is needed, and nobody is there to be asked; set {variable}") from None
     return said
 

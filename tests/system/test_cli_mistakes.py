@@ -15,6 +15,7 @@ from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
+from airflow_provider_icsftps.cli.connecting import asked
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
 
@@ -149,6 +150,15 @@ class TestSecrets:
         key = (place / "client-key.pem").read_text() + (place / "client.pem").read_text()
         (place / "both.pem").write_text(key)
         assert CliRunner().invoke(app, ["certificate", "both.pem"], input="").exit_code == 0
+
+    def test_who_stops_the_question_gets_130_as_everywhere(self, monkeypatch):
+        def stopped(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("getpass.getpass", stopped)
+        with pytest.raises(SystemExit) as ended:
+            asked("Passphrase of the certificate", "ICSFTPS_PASSPHRASE")
+        assert ended.value.code == 130
 
     def test_an_empty_passphrase_is_one_and_is_not_asked_for(self, place):
         shown = CliRunner().invoke(app, ["certificate", "client.p12", "--passphrase", ""], input="")
