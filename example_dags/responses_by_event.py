@@ -45,9 +45,13 @@ def one_response():
     @task
     def process(dag_run=None) -> str:
         archive = Archive(ARCHIVE)
-        (kept,) = archive.shelf(IcsFtpsHook().get_settings()).find([dag_run.partition_key])
-        logging.info("%s: %d bytes", kept.name, archive.path(kept).stat().st_size)  # your own work with the file
-        return str(archive.path(kept))
+        name = dag_run.partition_key or "(no partition key)"
+        found = archive.shelf(IcsFtpsHook().get_settings()).find([name])
+        if not found:  # a run by hand, for another name
+            raise ValueError(f"{name} is not kept in {ARCHIVE}; the partition key must be a response's name")
+        path = archive.path(found[0])
+        logging.info("%s: %d bytes", name, path.stat().st_size)  # your own work with the file
+        return str(path)
 
     process()
 

@@ -15,6 +15,7 @@ from airflow_provider_icsftps.cli.archive import archive
 from airflow_provider_icsftps.cli.certificate import certificate
 from airflow_provider_icsftps.cli.check import check
 from airflow_provider_icsftps.cli.connection import connection
+from airflow_provider_icsftps.cli.console import bear_any_character
 from airflow_provider_icsftps.cli.demo import demo
 from airflow_provider_icsftps.cli.download import download
 from airflow_provider_icsftps.cli.playground import playground
@@ -62,6 +63,7 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it otherwise, such as nohup
             signal.signal(number, _leave)
+    bear_any_character()
     try:
         app()
     except IcsFtpsError as error:

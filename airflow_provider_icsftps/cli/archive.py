@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextCol
 from rich.table import Table
 from rich.text import Text
 
+from airflow_provider_icsftps.cli.console import say_json
 from airflow_provider_icsftps.cli.progress import progress_of
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import Archive, Findings, Record, Shelf, Span
@@ -44,7 +44,7 @@ def verify(path: _Place, as_json: _Json = False) -> None:
 
         found = place.verify(show)
     if as_json:
-        typer.echo(json.dumps(found.to_data(), indent=2))
+        say_json(found.to_data())
     else:
         for problem in found.problems:
             typer.echo(f"{problem.kind}: {problem.path}: {problem.text}")
@@ -74,7 +74,7 @@ def list_(
     if as_json:
         records = [record.to_data() for shelf in shelves for record in shelf.records(start, end, kind=kind)]
         shown = [{"shelf": shelf.name} | gap.to_data() for shelf, gap in gaps]
-        typer.echo(json.dumps({"records": records, "gaps": shown}, indent=2))
+        say_json({"records": records, "gaps": shown})
         return
     for shelf in shelves:
         table = Table(title=Text(shelf.name), title_justify="left", box=None)

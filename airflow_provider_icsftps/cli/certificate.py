@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_provider_icsftps.cli.connecting import Passphrase, asked, read_file
-from airflow_provider_icsftps.cli.console import plain
+from airflow_provider_icsftps.cli.console import plain, say_json
 from airflow_provider_icsftps.exceptions import CertificateError, ConfigurationError
 from airflow_provider_icsftps.gateway import ClientCertificate
 from airflow_provider_icsftps.gateway.renewal import certificate_facts, public_pem
@@ -31,7 +30,7 @@ def certificate(
         _write(public, public_pem(found))
     facts = certificate_facts(found)
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        say_json(facts)
         return
     table = Table(show_header=False, box=None)
     table.add_column()

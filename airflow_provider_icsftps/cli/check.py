@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from airflow_provider_icsftps.cli.connecting import (
     settings_from_values,
     settings_of,
 )
+from airflow_provider_icsftps.cli.console import say_json
 from airflow_provider_icsftps.gateway.diagnosis import NOT_REACHED, SECONDS, State, Step, diagnose
 
 _MARKS = {State.OK: Text("ok", "green"), State.FAILED: Text("FAILED", "bold red"), State.SKIPPED: Text("-", "dim")}
@@ -68,7 +68,7 @@ def check(
         tell=None if as_json else lambda step: _print(console, step),
     )
     if as_json:
-        typer.echo(json.dumps(diagnosis.to_data(), indent=2, ensure_ascii=False))
+        say_json(diagnosis.to_data())
     elif diagnosis.failure is not None:
         console.print(f"\nWho can mend it: [bold]{diagnosis.failure.who}[/bold]")
     else:

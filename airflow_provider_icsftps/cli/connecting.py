@@ -6,6 +6,7 @@ import base64
 import getpass
 import json
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -57,6 +58,7 @@ def settings_from_airflow(conn_id: str) -> GatewaySettings:
     :param conn_id: its id.
     :raises ConfigurationError: when there is none, or something in it is wrong.
     """
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # else a command of ours may not read the database
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -66,7 +68,9 @@ def settings_from_airflow(conn_id: str) -> GatewaySettings:
     try:
         fields = read_fields(conn_id)
     except AirflowNotFoundException as error:
-        raise ConfigurationError(f"Connection {conn_id!r} is not known to Airflow on this machine") from error
+        # Airflow says the same of one that it could not make sense of
+        why = f"; {variable} is set, but is neither JSON of a connection nor a URI" if variable in os.environ else ""
+        raise ConfigurationError(f"Connection {conn_id!r} is not known to Airflow on this machine{why}") from error
     return to_settings(fields)
 
 
@@ -80,7 +84,7 @@ def settings_from_file(path: Path) -> GatewaySettings:
     data = read_file(path)
     try:
         values = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path} is no JSON; it must hold a connection, as `icsftps simulate` prints"
         ) from error
@@ -106,12 +110,15 @@ def settings_from_values(name: str, values: dict[str, Any]) -> GatewaySettings:
     if isinstance(extra, str):
         try:
             extra = json.loads(extra)
-        except ValueError:
+        except (ValueError, RecursionError):
             extra = None
     if not isinstance(extra, dict):
         raise ConfigurationError(f"Connection {name!r}: extra is no JSON object")
-    if port is not None and not str(port).isdigit():
-        raise ConfigurationError(f"Connection {name!r}: port is {port!r}; it must be a number")
+    if port is not None and re.fullmatch(r"\d{1,9}", str(port), re.ASCII) is None:
+        raise ConfigurationError(f"Connection {name!r}: port is {repr(port)[:40]}; it must be a number")
+    for key in ("host", "login", "password"):  # not shown: it may be the password
+        if not isinstance(values.get(key), str | None):
+            raise ConfigurationError(f"Connection {name!r}: {key} must be text, in quotation marks")
     return to_settings(
         ConnectionFields(
             name,
@@ -159,6 +166,8 @@ def connection_values(
         extra["private_key_passphrase"] = passphrase
     if ca is not None:
         extra["ca_pem"] = read_file(ca).decode("utf-8", "replace")
+        if "-----BEGIN" not in extra["ca_pem"]:  # an empty field would mean the system's own list
+            raise ConfigurationError(f"{ca} holds no certificate; it must be PEM text, with BEGIN and END lines")
     if password is None:
         password = asked("Password of the gateway, from the certificate portal", "ICSFTPS_PASSWORD")
     standard = {"host": host, "port": port, "login": username}
@@ -179,9 +188,11 @@ def asked(what: str, variable: str, default: str | None = None) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", getpass.GetPassWarning)
             said: str = typer.prompt(what, default=default, hide_input=True, show_default=False)
-    except typer.Abort:
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise SystemExit(130) from None
         if sys.stdin.isatty():
-            raise  # Ctrl-C, or the end of input by hand
+            raise  # the end of input by hand
         raise ConfigurationError(f"{what}: it is needed, and nobody is there to be asked; set {variable}") from None
     return said
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_provider_icsftps.cli.airflow_home import environment, example_dags
-from airflow_provider_icsftps.cli.console import plain
+from airflow_provider_icsftps.cli.console import plain, say_json
 from airflow_provider_icsftps.cli.simulate import new_simulator, started
 from airflow_provider_icsftps.gateway import Answer, GatewayClient, StatusCode, Submission
 from airflow_provider_icsftps.gateway.status import GATEWAY_ZONE
@@ -54,7 +54,7 @@ def demo(
         result = _run_dag(simulator, Path(home), log, {"target": str(responses)}, console)
         journeys = _journeys(simulator, result)
     if as_json:
-        typer.echo(json.dumps(journeys, indent=2))
+        say_json(journeys)
     else:
         console.print(_table(journeys), soft_wrap=False)
         console.print(

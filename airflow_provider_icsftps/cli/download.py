@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
-from airflow_provider_icsftps.cli.console import plain
+from airflow_provider_icsftps.cli.console import plain, say_json
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Fleet, GatewayClient, OutboxEntry
 from airflow_provider_icsftps.gateway.names import check_server_name
@@ -30,8 +30,9 @@ def download(
 
     def fetch(gateway: GatewayClient, entry: OutboxEntry) -> str:
         path = target / check_server_name(entry.name)
-        if entry.size is not None and path.is_file() and path.stat().st_size == entry.size:
-            return "was there"
+        with contextlib.suppress(OSError):  # such as a name that is too long for the disk; the download tells it
+            if entry.size is not None and path.is_file() and path.stat().st_size == entry.size:
+                return "was there"
         gateway.download(entry.name, path, size=entry.size)
         return "fetched"
 
@@ -48,7 +49,7 @@ def download(
                 path = str(target / done.item.name)
                 found.append({"name": done.item.name, "state": done.value or "failed", "path": path, "error": error})
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
     else:
         console = plain()
         for one in found:

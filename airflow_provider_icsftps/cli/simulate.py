@@ -119,7 +119,7 @@ def simulate(
             simulator.write_credentials(credentials)
         typer.echo(json.dumps(simulator.connection()))
         typer.echo(f"Embedded gateway on {simulator.host}:{simulator.port}; Ctrl-C stops it", err=True)
-        stop.wait(seconds or None)
+        stop.wait(min(seconds, threading.TIMEOUT_MAX) or None)
 
 
 def _ports(text: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
-from airflow_provider_icsftps.cli.console import plain
+from airflow_provider_icsftps.cli.console import plain, say_json
 from airflow_provider_icsftps.exceptions import (
     ConfigurationError,
     NameAlreadyUsedError,
@@ -18,6 +18,7 @@ from airflow_provider_icsftps.exceptions import (
     TransferError,
 )
 from airflow_provider_icsftps.gateway import GatewayClient, Goal, OutboxNames, Submission, conclude
+from airflow_provider_icsftps.gateway.names import check_server_name, check_service
 from airflow_provider_icsftps.gateway.waiting import read_answer
 
 _GOALS = {"answered": "response", "accepted": "accepted", "delivered": "delivered"}
@@ -43,7 +44,7 @@ def status(
         names = gateway.outbox_names()
         found = [_look(gateway, submission, names) for submission in submissions]
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say_json(found)
     else:
         console = plain()
         for one in found:
@@ -61,12 +62,12 @@ def _so_far(goal: str) -> set[str]:
 
 def _submissions(upload: str, service: str) -> list[Submission]:
     if service:
-        return [Submission(service=service, file_name=upload)]
+        return [Submission(service=check_service(service), file_name=check_server_name(upload))]
     try:
         data = json.loads(Path(upload).read_text())
     except OSError as error:
         raise typer.BadParameter(f"{upload} is no file here; if it is a name at the gateway, give --service") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{upload} is no JSON; give what icsftps upload --json said") from error
     entries = data if isinstance(data, list) else [data]
     submissions = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 
 from airflow_provider_icsftps.cli.connecting import ConnectionFile, ConnId, settings_of
-from airflow_provider_icsftps.cli.console import plain
+from airflow_provider_icsftps.cli.console import plain, say_json
 from airflow_provider_icsftps.cli.progress import shown
 from airflow_provider_icsftps.gateway import Filing, Fleet, Journal, Outcome, Patience, file_each
 
@@ -59,7 +58,7 @@ def upload(
             tell=lambda _: bar.advance(task),
         )
     if as_json:
-        typer.echo(json.dumps([outcome.to_data() for outcome in outcomes], indent=2, ensure_ascii=False))
+        say_json([outcome.to_data() for outcome in outcomes])
     else:
         console = plain()
         for outcome in outcomes:

@@ -76,6 +76,8 @@ class ClientCertificate:
         :raises CertificateError: when it is no PKCS#12, the passphrase is wrong, or key or certificate is missing.
         """
         try:
+            if password and "\0" in password:  # the library would panic: an error that no handler here knows
+                raise ValueError("a null character")
             bundle = pkcs12.load_pkcs12(data, password.encode() if password else None)
         except UNREADABLE as error:
             if _looks_like_pkcs12(data):

@@ -43,9 +43,9 @@ def landing(target: Any) -> Iterator[IO[bytes]]:
     :raises TransferError: when the target cannot be written.
     """
     path = local_path(target)
-    if path is not None and path.is_dir():
-        raise ConfigurationError(f"Download target {path} is a folder; give the path of the file")
     try:
+        if path is not None and path.is_dir():  # which fails for a name that is too long for the disk
+            raise ConfigurationError(f"Download target {path} is a folder; give the path of the file")
         if path is not None:
             with written_whole(path) as file:
                 yield file

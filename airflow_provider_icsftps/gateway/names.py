@@ -26,8 +26,8 @@ HEARTBEAT_SERVICE = "FTPSGW.Heartbeat"
 #: Generations of one filing: the name as it is, then ``-g2`` and ``-g3`` after transfers that were cut.
 MAX_GENERATION = 3
 
-_LONGEST_NAME = 255  # no file system here takes a longer one
-_LONGEST_UPLOAD = 200  # a status file's name holds the file's and the service's, and must not be longer than that
+_LONGEST_NAME = 255  # characters; a disk that takes fewer bytes says so itself, and an archive shortens names
+_LONGEST_UPLOAD = 200  # bytes; a status file's name holds the file's and the service's, and must fit on a disk there
 _DIGEST_CHARACTERS = 16  # 64 bits: one chance in a billion of two equal names among 190,000 filings
 _LIKE_A_DIGIT = re.compile(r"(?:_[0-3])+\Z")  # how a status file's name ends, before ".xml"
 _DANISH = str.maketrans(
@@ -45,7 +45,8 @@ class FileNameRule:
 
     :param characters: the legal characters, as the inside of a regular-expression class, for example
         ``A-Za-z0-9_``.
-    :param max_length: the longest legal name, in characters, extension included; 32 to 200.
+    :param max_length: the longest legal name, in characters, extension included; 32 to 200. No name may have more
+        than 200 bytes either.
     :raises ConfigurationError: when the characters are no such class or could let a path through, or the length is
         another.
     """
@@ -110,6 +111,11 @@ def check_file_name(name: str, rule: FileNameRule | None = None) -> str:
     _check_segment(name, "File name")
     if len(name) > rule.max_length:
         raise InvalidNameError(f"File name {name!r} has {len(name)} characters; {rule.max_length} are allowed")
+    if _bytes(name) > _LONGEST_UPLOAD:
+        raise InvalidNameError(
+            f"File name {name!r} has {_bytes(name)} bytes; {_LONGEST_UPLOAD} are the most, because a status file's "
+            "name holds the file's and must not be too long either"
+        )
     if not rule.allows(name):
         odd = "".join(dict.fromkeys(c for c in name if not rule.allows(c)))
         raise InvalidNameError(f"File name {name!r} holds {odd!r}; allowed are the characters {rule.characters}")
@@ -187,6 +193,10 @@ def _check_segment(name: str, what: str) -> str:
     return name
 
 
+def _bytes(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
+
+
 def upload_name(
     source_name: str,
     scope: str,
@@ -228,6 +238,8 @@ def upload_name(
     if rule.max_length - len(ending) - len(suffix) < 1:
         suffix = ""  # a name must not begin with a dash
     room = rule.max_length - len(ending) - len(suffix)
+    while _bytes(stem[:room] + ending + suffix) > _LONGEST_UPLOAD:
+        room -= 1
     return check_file_name(f"{stem[:room].rstrip('._-')}{ending}{suffix}", rule)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -123,13 +124,28 @@ class GatewaySettings:
         for what, text in (("Host", self.host), ("Username", self.username), ("Password", self.password)):
             if any(ord(c) < 32 or ord(c) == 127 for c in text):
                 raise ConfigurationError(f"{what} holds a control character (a line break pasted along?)")
+        if not _is_host(self.host):
+            shown = self.host.rpartition("@")[2][:100]  # a password may stand before that, as in a URL
+            raise ConfigurationError(
+                f"Host {shown!r} is no host name or address; write it like secureftpgateway.skat.dk, without ftps:// "
+                "before it or a port behind it: that has a field of its own"
+            )
         if not 0 < self.port < 65536:
             raise ConfigurationError(f"Port {self.port} is not between 1 and 65535")
         for name in ("connect_timeout", "timeout", "data_timeout", "completion_timeout"):
             if not 0 < getattr(self, name) <= 86400:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
+        if (
+            self.ca_pem is not None
+        ):  # what is wrong is told now, with the connection; and no text is no wish to trust all
+            _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.ca_pem)
         if not _is_text_encoding(self.encoding):
             raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
+        for what, text in (("Username", self.username), ("Password", self.password)):
+            if not _can_encode(text, self.encoding):
+                raise ConfigurationError(
+                    f"{what} holds a character that {self.encoding} does not have; correct it, or the encoding"
+                )
         if not 1 <= self.sessions <= MAX_SESSIONS:
             raise ConfigurationError(f"sessions is {self.sessions}; it must be 1 to {MAX_SESSIONS}")
         if self.data_ports and not 0 < self.data_ports[0] <= self.data_ports[1] < 65536:
@@ -151,8 +167,8 @@ class GatewaySettings:
 
     @property
     def address(self) -> str:
-        """``host:port``, for messages."""
-        return f"{self.host}:{self.port}"
+        """``host:port``, for messages; an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def check_writable(self) -> None:
         """
@@ -173,30 +189,51 @@ class GatewaySettings:
 
         Kept, because TLS sessions can be resumed only within one context.
 
-        :raises ConfigurationError: when the CA text cannot be read.
         :raises CertificateError: when OpenSSL does not take the client certificate.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION  # who the gateway is does not change in the middle
-        if self.ca_pem:
-            try:
-                context.load_verify_locations(cadata=_certificates_in(self.ca_pem))
-            except (ssl.SSLError, ValueError, TypeError) as error:
-                raise ConfigurationError(
-                    "CA certificates (ca_pem) cannot be read; they must be PEM text, with BEGIN and END lines"
-                ) from error
-        else:
+        if self.ca_pem is None:
             context.load_default_certs()
+        else:
+            _load_authorities(context, self.ca_pem)
         self.certificate.load_into(context)
         return context
+
+
+def _is_host(text: str) -> bool:
+    """Tell a name or address from a URL, or from a host with its port; a lookup would fail, and be tried again."""
+    if ":" not in text:
+        return re.search(r"[\s/@\\\[\]]", text) is None
+    try:
+        return ipaddress.ip_address(text).version == 6  # with a zone, too: fe80::1%eth0
+    except ValueError:
+        return False
 
 
 def _is_text_encoding(name: str) -> bool:
     try:
         return "status_1.xml\r\n".encode(name) == b"status_1.xml\r\n"
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):  # ValueError: a null character in it
         return False
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _load_authorities(context: ssl.SSLContext, text: str) -> None:
+    try:
+        context.load_verify_locations(cadata=_certificates_in(text))
+    except (ssl.SSLError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            "CA certificates (ca_pem, ca_file) cannot be read; they must be PEM text, with BEGIN and END lines"
+        ) from error
 
 
 def _certificates_in(text: str) -> str:

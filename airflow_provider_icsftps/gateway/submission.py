@@ -196,10 +196,19 @@ class Submission:
         """
         if not isinstance(data, dict) or not data.get("service") or not data.get("file_name"):
             raise ConfigurationError(
-                f"A submission needs 'service' and 'file_name'; this is {type(data).__name__} {str(data)[:200]!r}. "
-                "Give what an upload returned"
+                f"A submission needs 'service' and 'file_name'; this is {_shape(data)}. Give what an upload returned"
             )
         return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+def _shape(data: Any) -> str:
+    """Say what was given instead, in short; what is inside may be a secret, such as a whole connection."""
+    kind = type(data).__name__
+    if isinstance(data, dict):
+        return f"{kind} with {', '.join(map(str, data))[:200] or 'nothing in it'}"
+    if isinstance(data, list | tuple):
+        return f"{kind} of {len(data)}"
+    return f"{kind} {str(data)[:200]!r}"
 
 
 def paths_of(submissions: Sequence[Submission]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,15 @@ def _certificate(extra: dict[str, Any]) -> ClientCertificate:
     key, value = given[0], extra[given[0]]
     # a passphrase of digits may be stored as a number
     passphrase = str(extra["private_key_passphrase"]) if "private_key_passphrase" in extra else None
-    data = _read(key, value) if key.endswith("_file") else str(value).encode()
+    # what is no text at all is none of base64 or PEM either, and is told as that
+    data = _read(key, value) if key.endswith("_file") else str(value).encode("utf-8", "replace")
     return pasted_certificate(key, data, passphrase)
 
 
 def _ca(extra: dict[str, Any]) -> str | None:
     if "ca_file" in extra:
-        return pasted_ca(_read("ca_file", extra["ca_file"]).decode("utf-8", "replace"))
-    return pasted_ca(str(extra["ca_pem"])) if "ca_pem" in extra else None
+        return pasted_ca("ca_file", _read("ca_file", extra["ca_file"]).decode("utf-8", "replace"))
+    return pasted_ca("ca_pem", str(extra["ca_pem"])) if "ca_pem" in extra else None
 
 
 def _read(key: str, path: Any) -> bytes:
@@ -86,7 +88,7 @@ def _read(key: str, path: Any) -> bytes:
     if "BEGIN" in text or len(text) > 500 or not text.isprintable():  # not shown: it may be a key
         raise ConfigurationError(f"{key} must be the path of a file; its content belongs into another field")
     try:
-        return Path(text).read_bytes()
+        return Path(os.path.expanduser(text)).read_bytes()  # noqa: PTH111  # pathlib's raises for an unknown user
     except OSError as error:
         raise ConfigurationError(f"{key} {text}: cannot be read on this machine ({error.strerror})") from error
 
@@ -94,8 +96,8 @@ def _read(key: str, path: Any) -> bytes:
 def _number(extra: dict[str, Any], key: str, default: float = 0) -> float:
     try:
         return float(extra.get(key, default))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{key} is {extra[key]!r}; it must be a number") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigurationError(f"{key} is {repr(extra[key])[:40]}; it must be a number") from error
 
 
 def _whole(extra: dict[str, Any], key: str, default: int) -> int:

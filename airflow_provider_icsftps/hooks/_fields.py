@@ -92,6 +92,14 @@ async def aread_fields(conn_id: str) -> ConnectionFields:
 
 
 def _fields(connection: Any, extra: Any) -> ConnectionFields:
+    if extra == {} and connection.extra:  # Airflow logs what is no JSON, and goes on without
+        try:
+            json.loads(connection.extra)
+        except ValueError:
+            raise ConfigurationError(
+                f"Connection {connection.conn_id!r}: its extra is no JSON; it must be an object, such as "
+                '{"environment": "tfe"}'
+            ) from None  # which shows the text, and a secret may be in it
     if not isinstance(extra, dict):
         raise ConfigurationError(
             f"Connection {connection.conn_id!r}: its extra is a JSON {type(extra).__name__}; it must be an object, "

@@ -42,16 +42,17 @@ def pasted_certificate(key: str, data: bytes, passphrase: str | None) -> ClientC
         return _certificate(key, data, stripped)
 
 
-def pasted_ca(text: str) -> str:
+def pasted_ca(key: str, text: str) -> str:
     """
     Return PEM text of certificates with its line ends as they should be.
 
+    :param key: the field, for messages.
     :param text: as given.
     :raises ConfigurationError: when a private key stands in it.
     """
     if "PRIVATE KEY-----" in text:
         raise ConfigurationError(
-            "ca_pem holds a private key; it is for the CA of the gateway, the client certificate belongs into another "
+            f"{key} holds a private key; it is for the CA of the gateway, the client certificate belongs into another "
             "field"
         )
     return _mended_pem(text)

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 _UNIT_TEST_MODE = "AIRFLOW__CORE__UNIT_TEST_MODE"
+_MADE_BY = "AIRFLOW_ICSFTPS_HOME_MADE_BY"  # whose process; others that inherit the environment are not it
 
 
 def variables(home: Path, dags: Path) -> dict[str, str]:
@@ -31,7 +32,8 @@ class AirflowHome:
 
     Airflow reads its configuration when it is first imported, so it must be entered before that. Every variable whose
     name begins with ``AIRFLOW`` is set aside meanwhile. An environment that is marked as one for tests by
-    ``AIRFLOW__CORE__UNIT_TEST_MODE=True`` is left as it is.
+    ``AIRFLOW__CORE__UNIT_TEST_MODE=True`` is left as it is, unless this class marked it for another process: workers
+    of pytest-xdist have a database each.
     """
 
     def __init__(self) -> None:
@@ -41,7 +43,8 @@ class AirflowHome:
 
     def enter(self) -> None:
         """Make the folder and set the variables."""
-        if os.environ.get(_UNIT_TEST_MODE, "").lower() in {"true", "t", "1"}:
+        is_for_tests = os.environ.get(_UNIT_TEST_MODE, "").lower() in {"true", "t", "1"}
+        if is_for_tests and os.environ.get(_MADE_BY) in {None, str(os.getpid())}:
             return
         if "airflow" in sys.modules:
             self._too_late = True
@@ -51,7 +54,8 @@ class AirflowHome:
         (home / "dags").mkdir()
         self._set_aside = _without_airflow()
         os.environ.update(variables(home, home / "dags"))
-        os.environ.update({_UNIT_TEST_MODE: "True", "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
+        os.environ.update({_UNIT_TEST_MODE: "True", _MADE_BY: str(os.getpid())})
+        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
 
     def leave(self) -> None:
         """Put back the variables that were set aside, and remove the folder."""

@@ -168,8 +168,11 @@ def run(dag: DAG, conf: dict[str, Any] | None = None, logical_date: datetime | N
     :param dag: the DAG.
     :param conf: the run's configuration, which may hold other values for the DAG's params.
     :param logical_date: the run's date, aware; by default now. The same date again repeats the same run.
+    :raises ValueError: when the date has no zone.
     """
     date = logical_date or datetime.now(UTC)
+    if date.tzinfo is None:  # Airflow tells that with a page of SQL
+        raise ValueError(f"logical_date {date} has no zone; give it one, such as tzinfo=UTC")
     with _sound_session(), _listening() as errors:
         _register(dag)
         ended = dag.test(run_conf=conf, logical_date=date, run_after=date)  # the run's id follows from the latter

@@ -79,7 +79,7 @@ class RunDag(Protocol):
             clearing all its tasks does.
         :param poke_interval: seconds between two looks of sensors and waiting operators.
         :param timeout: seconds that each of them waits at most; shorter limits of the DAG stay.
-        :raises ValueError: when the file cannot be imported, or holds no such DAG, or several.
+        :raises ValueError: when the file cannot be imported, or holds no such DAG, or several; or the date has no zone.
         """
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import resource
 import socket
 
 import pytest
-from expectations import QUICK, refused
-from scripted_server import Conversation, ScriptedServer
+from expectations import PASSWORD, QUICK, refused
+from scripted_server import HOST, Conversation, ScriptedServer
+from throwaway_pki import PASSPHRASE
+from typer.testing import CliRunner
 from usual_answers import reset
 
+from airflow_provider_icsftps.cli.app import app
 from airflow_provider_icsftps.exceptions import (
     FileNotAvailableError,
     GatewayProtocolError,
@@ -287,3 +292,25 @@ def test_a_dead_session_is_replaced_once_for_a_download(pki, client, folder):
         gateway.download(NAME, folder / NAME)
     assert (folder / NAME).read_bytes() == CONTENT
     assert server.connections == 2
+
+
+def test_a_name_that_is_too_long_for_the_disk_keeps_no_other_file_from_being_fetched(pki, tmp_path):
+    files = {f"/out/{'æ' * 200}": b"1", "/out/b.xml": b"2"}
+    with ScriptedServer(pki, files=files) as server:
+        values = {
+            "conn_type": "icsftps",
+            "host": HOST,
+            "port": server.port,
+            "password": PASSWORD,
+            "extra": {
+                "private_key_p12": base64.b64encode(pki.client_p12).decode(),
+                "private_key_passphrase": PASSPHRASE,
+                "ca_pem": pki.ca_pem,
+                "sessions": 1,
+            },
+        }
+        (tmp_path / "connection.json").write_text(json.dumps(values))
+        given = ["download", "--connection", str(tmp_path / "connection.json"), "--target", str(tmp_path / "in")]
+        done = CliRunner().invoke(app, given)
+    assert (done.exit_code, [path.name for path in (tmp_path / "in").iterdir()]) == (1, ["b.xml"]), done.output
+    assert "cannot write it (File name too long); nothing was kept" in done.output

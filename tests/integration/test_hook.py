@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import traceback
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -42,13 +43,20 @@ def test_a_wrong_field_is_named_with_its_connection(simulator, monkeypatch):
         IcsFtpsHook("typo").get_settings()
 
 
-def test_an_extra_that_is_no_object_is_told(simulator, monkeypatch):
-    values = simulator.connection() | {"extra": '["planted-secret-9"]'}
-    monkeypatch.setenv("AIRFLOW_CONN_LIST", json.dumps(values))
-    for read in (IcsFtpsHook("list").get_settings, lambda: asyncio.run(aread_fields("list"))):
-        with pytest.raises(ConfigurationError, match=r"'list': its extra is a JSON list; .* object") as error:
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ('["planted-secret-9"]', r"'odd': its extra is a JSON list; .* object"),
+        ("{'password': 'planted-secret-9'}", r"'odd': its extra is no JSON; .* object"),
+    ],
+)
+def test_an_extra_that_is_no_object_is_told(simulator, monkeypatch, extra, told):
+    """Of one that is no JSON at all, Airflow makes an empty one."""
+    monkeypatch.setenv("AIRFLOW_CONN_ODD", json.dumps(simulator.connection() | {"extra": extra}))
+    for read in (IcsFtpsHook("odd").get_settings, lambda: asyncio.run(aread_fields("odd"))):
+        with pytest.raises(ConfigurationError, match=told) as error:
             read()
-        assert "planted" not in str(error.value)
+        assert "planted" not in "".join(traceback.format_exception(error.value))
 
 
 class TestTheTestButton:

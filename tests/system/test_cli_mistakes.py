@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from processes import ICSFTPS
 from typer.testing import CliRunner
 
 from airflow_provider_icsftps.cli.app import app
+from airflow_provider_icsftps.cli.connecting import asked
 from airflow_provider_icsftps.simulator import GatewaySimulator
 
 
@@ -23,6 +25,7 @@ def place(simulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     simulator.write_credentials(tmp_path)
     (tmp_path / "a.xml").write_text("<a/>")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     return tmp_path
 
 
@@ -53,12 +56,39 @@ def process(*arguments, **options):
         (["playground", "--directory", "a.xml"], "a.xml: File exists"),
         (["archive", "verify", "a.xml"], "cannot be read (Not a directory)"),
         (["upload", "gone.xml", "--service", "Manifest", "--connection", "connection.json"], "cannot be opened"),
+        (["status", "deep.json", "--connection", "connection.json"], "deep.json is no JSON"),
+        (["status", "in/a.xml", "--service", "Manifest", "--connection", "connection.json"], "holds a path separator"),
+        (["connection", "--p12", "client.p12", "--host", "h", "--ca", "a.xml", "--no-secrets"], "a.xml holds no cert"),
     ],
 )
 def test_what_cannot_be_read_or_written_is_one_line(place, arguments, told):
     code, _, errors = process(*arguments)
     (line,) = errors.splitlines()
     assert (code, told in line) == (1, True), line
+
+
+def test_a_connection_that_airflow_cannot_read_is_not_said_to_be_unknown(place):
+    environment = os.environ | {"AIRFLOW_CONN_TOLD": "{", "AIRFLOW_HOME": str(place)}
+    code, said, errors = process("check", "--conn-id", "told", "--json", env=environment)
+    assert code == 1, errors
+    assert json.loads(said)["steps"][0]["sentence"].endswith(
+        "; AIRFLOW_CONN_TOLD is set, but is neither JSON of a connection nor a URI"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_was_filed_is_told_also_where_its_name_cannot_be_written(place, simulator, encoding):
+    """A locale of old, or a file whose name is none in this one: the file is filed, and that must be said."""
+    names = ["b\udce6d.xml", "ærø 😀.xml"]
+    for name in names:
+        (place / name).write_text(f"<{name.encode('ascii', 'replace').decode()}/>")
+    given = ["upload", "--service", "Manifest", "--connection", "connection.json", *names]
+    streams = {"env": os.environ | {"PYTHONIOENCODING": encoding}, "text": False}
+    shown = subprocess.run([*ICSFTPS, *given], capture_output=True, timeout=100, check=False, **streams)
+    lines = shown.stdout.decode(encoding).splitlines()
+    assert (shown.returncode, shown.stderr, [line.split()[0] for line in lines]) == (0, b"", ["filed", "filed"])
+    shown = subprocess.run([*ICSFTPS, *given, "--json"], capture_output=True, timeout=100, check=False, **streams)
+    assert [outcome["source"] for outcome in json.loads(shown.stdout.decode(encoding))] == names
 
 
 def test_a_full_disk_is_one_line(place):
@@ -121,6 +151,15 @@ class TestSecrets:
         (place / "both.pem").write_text(key)
         assert CliRunner().invoke(app, ["certificate", "both.pem"], input="").exit_code == 0
 
+    def test_who_stops_the_question_gets_130_as_everywhere(self, monkeypatch):
+        def stopped(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("getpass.getpass", stopped)
+        with pytest.raises(SystemExit) as ended:
+            asked("Passphrase of the certificate", "ICSFTPS_PASSPHRASE")
+        assert ended.value.code == 130
+
     def test_an_empty_passphrase_is_one_and_is_not_asked_for(self, place):
         shown = CliRunner().invoke(app, ["certificate", "client.p12", "--passphrase", ""], input="")
         assert str(shown.exception).startswith("Client certificate: wrong passphrase")
@@ -154,6 +193,21 @@ def heeded():
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("heeded")
+def test_a_command_that_is_stopped_while_it_starts_says_nothing(place):
+    """It imports for a second or so."""
+    code = (
+        "import builtins, os, signal; plain = builtins.__import__\n"
+        "def stopped(name, *rest, **more):\n"
+        "    if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return plain(name, *rest, **more)\n"
+        "builtins.__import__ = stopped\n"
+        "from airflow_provider_icsftps.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 @pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_no_airflow_behind(place, number):

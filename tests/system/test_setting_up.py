@@ -74,6 +74,11 @@ class TestCheck:
             ('{"conn_type": "icsftps", "extra": "{"}', "extra is no JSON object"),
             ('{"conn_type": "icsftps", "extra": [1]}', "extra is no JSON object"),
             ('{"conn_type": "icsftps", "port": "x"}', "port is 'x'; it must be a number"),
+            ('{"conn_type": "icsftps", "port": "²"}', "port is '²'; it must be a number"),
+            ('{"conn_type": "icsftps", "host": 5}', "host must be text, in quotation marks"),
+            ('{"conn_type": "icsftps", "password": 73910}', "password must be text, in quotation marks"),
+            ("[" * 100_000, "is no JSON"),
+            (f'{{"conn_type": "icsftps", "extra": "{"[" * 100_000}"}}', "extra is no JSON object"),
             ('{"conn_type": "icsftps"}', "no client certificate is given"),
         ],
     )
@@ -85,6 +90,7 @@ class TestCheck:
         assert shown.exit_code == 1
         step = json.loads(shown.stdout)["steps"][0]
         assert (step["fault"], step["who"], told in step["sentence"]) == ("incomplete", "you", True)
+        assert "73910" not in shown.output
 
     def test_a_certificate_file_is_enough_and_secrets_are_asked_for_without_echo(self, files, simulator):
         client = simulator.default_client

@@ -8,7 +8,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from docs.pages import ROOT
 
+from airflow_provider_icsftps.gateway import Archive
 from airflow_provider_icsftps.testing import DagResult
 from airflow_provider_icsftps.testing.dag_runs import hurried, load_dag
 
@@ -197,3 +199,18 @@ def test_what_is_wrong_with_a_dag_file_is_told_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"^\S+ should hold the DAG third; it holds one, other$"):
         load_dag(two, "third")
     assert load_dag(two, "other").dag_id == "other"
+
+
+def test_a_date_without_zone_is_told_in_one_line(journey, icsftps_run_dag):
+    with pytest.raises(ValueError, match=r"^logical_date 2026-03-02 00:00:00 has no zone; give it one, such as tzin"):
+        icsftps_run_dag(journey(), logical_date=datetime(2026, 3, 2))  # noqa: DTZ001 - that is the point
+
+
+def test_an_example_says_that_its_run_has_no_response(icsftps_run_dag, icsftps_gateway, tmp_path):
+    """Somebody triggers it by hand, and gives no partition key."""
+    source = (ROOT / "example_dags" / "responses_by_event.py").read_text()
+    (tmp_path / "dag.py").write_text(source.replace("/tmp/icsftps-archive", str(tmp_path / "archive")))
+    Archive(tmp_path / "archive").shelf(icsftps_gateway.settings())
+    process = icsftps_run_dag(tmp_path / "dag.py", dag_id="one_response").task("process")
+    assert process.state == "failed"
+    assert process.error.startswith("(no partition key) is not kept in ")

@@ -198,6 +198,24 @@ def test_the_environment_is_as_it_was_when_the_home_is_left(monkeypatch):
     assert not folder.exists()
 
 
+def test_parallel_workers_have_an_airflow_each(project):
+    """They inherit the environment of the process that starts them; one database for all was made by each of them."""
+    project.makeconftest(f'pytest_plugins = ["{PLUGIN}"]')
+    project.makepyfile(
+        """
+        import os
+        from pathlib import Path
+
+        def test_home(icsftps_airflow, worker_id):
+            Path(f"{worker_id}.home").write_text(os.environ["AIRFLOW_HOME"])
+        """
+    )
+    project.runpytest_subprocess("--dist", "each", "--tx", "2*popen").assert_outcomes(passed=2)
+    homes = {path.read_text() for path in project.path.rglob("*.home")}
+    assert len(homes) == 2
+    assert not any(Path(home).exists() for home in homes)
+
+
 def test_an_airflow_for_tests_is_left_as_it_is(monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
     before = dict(os.environ)

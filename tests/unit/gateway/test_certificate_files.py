@@ -50,7 +50,14 @@ class TestPkcs12:
 
     @pytest.mark.parametrize(
         ("passphrase", "told"),
-        [("another", "one was given"), (PASSPHRASE + " ", "one was given"), (None, "none"), ("", "none was given")],
+        [
+            ("another", "one was given"),
+            (PASSPHRASE + " ", "one was given"),
+            (PASSPHRASE + "\0", "one was given"),
+            ("\ud800", "one was given"),
+            (None, "none"),
+            ("", "none was given"),
+        ],
     )
     def test_a_wrong_passphrase_is_told(self, passphrase, told):
         reason, message = refusal(ClientCertificate.from_pkcs12, factory.oces3().pkcs12(), passphrase)

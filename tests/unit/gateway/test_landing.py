@@ -305,3 +305,10 @@ def test_a_store_that_refuses_is_told():
 )
 def test_only_a_local_target_has_a_local_path(target, expected):
     assert local_path(target) == expected
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_told(folder):
+    """255 characters are let through from a listing; a disk may count bytes."""
+    with pytest.raises(TransferError, match=r"cannot write it \(File name too long\)"), landing(folder / ("æ" * 200)):
+        pass
+    assert content_of(folder) == {}

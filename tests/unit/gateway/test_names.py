@@ -135,6 +135,13 @@ class TestUploadName:
         assert re.fullmatch(r"m{58}-[0-9a-f]{16}-g3\.xml", name)
         assert len(name) == 82
 
+    @pytest.mark.parametrize(("letter", "kept"), [("m", 179), ("ł", 89), ("✓", 59), ("😀", 44)])
+    def test_a_long_stem_of_letters_that_take_several_bytes_is_cut_to_what_fits(self, letter, kept):
+        rule = FileNameRule(r"\w✓😀.\-", 200)
+        name = upload_name(letter * 300 + ".xml", SCOPE, "Manifest", SHA, rule=rule)
+        assert re.fullmatch(rf"{letter}{{{kept}}}-[0-9a-f]{{16}}\.xml", name)
+        assert 200 - 4 < len(name.encode()) <= 200
+
     def test_a_stem_is_not_cut_to_end_in_a_dot(self):
         name = upload_name("m" * 60 + "." * 50 + "n.xml", SCOPE, "Manifest", SHA)
         assert re.fullmatch(r"m{60}-[0-9a-f]{16}\.xml", name)
@@ -338,6 +345,12 @@ class TestChecks:
         assert len(check_file_name("m" * 82)) == 82
         with pytest.raises(InvalidNameError, match="83 characters; 82 are allowed"):
             check_file_name("m" * 83)
+
+    def test_a_name_of_letters_that_take_several_bytes_leaves_room_for_its_status_files(self):
+        rule = FileNameRule("a-z0-9æ", 200)
+        assert check_file_name("æ" * 100, rule) == "æ" * 100
+        with pytest.raises(InvalidNameError, match="has 202 bytes; 200 are the most, because a status file's name"):
+            check_file_name("æ" * 101, rule)
 
     def test_a_wider_rule_allows_more(self):
         assert check_file_name("æ b", FileNameRule("a-zæ 0-9", 82)) == "æ b"

@@ -112,6 +112,9 @@ def test_settings_do_not_change():
         ({"data_ports": (0, 100)}, "Data ports 0-100 are no port range"),
         ({"data_ports": (200, 100)}, "Data ports 200-100 are no port range"),
         ({"data_ports": (1, 65536)}, "Data ports 1-65536 are no port range"),
+        ({"encoding": "utf\0"}, "it must be one that extends ASCII"),
+        ({"encoding": "latin-1", "username": "łukasz"}, "Username holds a character that latin-1 does not have"),
+        ({"username": "\udce6"}, "Username holds a character that utf-8 does not have"),
     ],
     ids=str,
 )
@@ -137,6 +140,53 @@ def test_a_range_of_data_ports_may_be_one_port(data_ports):
 def test_control_characters_go_nowhere(field, character):
     for text in (f"{SECRET}{character}", f"{SECRET}{character}DELE a"):
         assert str(refusal(**{field: text})).startswith(f"{field.capitalize()} holds a control character")
+
+
+@pytest.mark.parametrize("password", ["planted €", "planted \ud800"], ids=ascii)
+def test_a_password_that_cannot_be_sent_is_told_and_not_shown(password):
+    """The wire would tell which character cannot be encoded, and take it for the gateway's answer."""
+    assert str(refusal(encoding="latin-1", password=password)) == (
+        "Password holds a character that latin-1 does not have; correct it, or the encoding"
+    )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ftps://gateway.test",
+        "gateway.test:6381",
+        "gateway.test/out",
+        "gateway test",
+        "gateway\u00a0test",
+        "[::1]",
+        "::1:6381:x",
+        "10.0.0.1:6381",
+        "somebody@gateway.test",
+    ],
+)
+def test_a_host_is_a_name_or_an_address_and_no_url(host):
+    assert "is no host name or address; write it like secureftpgateway.skat.dk, without ftps://" in str(
+        refusal(host=host)
+    )
+
+
+def test_a_password_in_the_host_is_not_shown():
+    assert str(refusal(host=f"ftps://somebody:{SECRET}@gateway.test:6381")).startswith("Host 'gateway.test:6381' is no")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("gateway.test", "gateway.test:6381"),
+        ("bücher.test", "bücher.test:6381"),
+        ("gateway_1.test.", "gateway_1.test.:6381"),
+        ("10.0.0.1", "10.0.0.1:6381"),
+        ("::1", "[::1]:6381"),
+        ("fe80::1%eth0", "[fe80::1%eth0]:6381"),
+    ],
+)
+def test_an_address_can_be_told_from_its_port(host, address):
+    assert made(host=host).address == address
 
 
 def test_a_password_may_hold_blanks_and_danish_letters():
@@ -178,7 +228,7 @@ def test_a_certificate_of_unknown_origin_is_left_to_the_gateway(environment):
 
 
 def test_repr_holds_no_secret():
-    settings = made(ca_pem="-----BEGIN CERTIFICATE-----")
+    settings = made(ca_pem=certificates_pem(*factory.gateway_identity().authorities).decode())
     for text in (repr(settings), str(settings), f"{settings}", repr([settings])):
         assert SECRET not in text
         assert "BEGIN" not in text
@@ -214,15 +264,15 @@ class TestTlsContext:
         "ca_pem",
         [
             "junk",
+            "",
             " ",
             "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ],
     )
     def test_a_ca_that_cannot_be_read_is_told(self, ca_pem):
-        settings = made(ca_pem=ca_pem)
-        with pytest.raises(ConfigurationError, match=r"CA certificates \(ca_pem\) cannot be read"):
-            _ = settings.tls_context
+        """At once: none in it must not mean that the system's are trusted."""
+        assert "CA certificates (ca_pem, ca_file) cannot be read" in str(refusal(ca_pem=ca_pem))
 
 
 @pytest.mark.parametrize("sessions", [0, -1, 17])

@@ -303,11 +303,27 @@ class TestSubmission:
 
     def test_what_is_none_is_shown_in_one_bounded_line(self):
         with pytest.raises(ConfigurationError) as caught:
-            Submission.from_data(["m" * 1000])
-        shown = "['" + "m" * 198
+            Submission.from_data("m" * 1000)
         assert str(caught.value) == (
-            f"A submission needs 'service' and 'file_name'; this is list \"{shown}\". Give what an upload returned"
+            f"A submission needs 'service' and 'file_name'; this is str '{'m' * 200}'. Give what an upload returned"
         )
+
+    @pytest.mark.parametrize(
+        ("data", "shape"),
+        [
+            ({"conn_type": "icsftps", "password": "planted-secret"}, "dict with conn_type, password"),
+            ({"k" * 300: 1}, f"dict with {'k' * 200}"),
+            ({}, "dict with nothing in it"),
+            ([{"password": "planted-secret"}, 2], "list of 2"),
+            (("planted-secret",), "tuple of 1"),
+        ],
+        ids=["connection", "long key", "empty", "list", "tuple"],
+    )
+    def test_what_is_inside_of_something_else_is_not_shown(self, data, shape):
+        """``icsftps status`` may be given the file of a connection."""
+        with pytest.raises(ConfigurationError) as caught:
+            Submission.from_data(data)
+        assert f"; this is {shape}. Give" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,19 @@ class TestCertificate:
     def test_a_folder_is_no_certificate(self, tmp_path):
         assert "cannot be read on this machine (Is a directory)" in str(refusal(fields(client_p12_file=tmp_path)))
 
+    @pytest.mark.parametrize("field", ["client_pem_file", "ca_file"])
+    def test_a_file_may_be_in_the_home_of_who_runs_the_worker(self, field, tmp_path, monkeypatch):
+        (root,) = factory.gateway_identity().authorities
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "file.pem").write_bytes(pem().encode() if field == "client_pem_file" else certificates_pem(root))
+        connection = fields(**{field: "~/file.pem"} | ({} if field == "ca_file" else {"private_key_pem": None}))
+        assert to_settings(connection).username == USERNAME
+
+    def test_a_home_of_nobody_is_a_file_that_is_not_there(self):
+        assert "ca_file ~nobody-of-that-name/ca.pem: cannot be read" in str(
+            refusal(fields(ca_file="~nobody-of-that-name/ca.pem"))
+        )
+
     def test_none_is_told(self):
         connection = ConnectionFields("customs", "gateway.test", None, None, PASSWORD, {})
         assert "no client certificate is given (give private_key_p12, the base64 text" in str(refusal(connection))
@@ -254,6 +267,9 @@ class TestValues:
             ({"file_name_characters": "z-a"}, "no set of characters"),
             ({"file_name_max_length": 10}, "allows 10 characters"),
             ({"file_name_max_length": "long"}, "file_name_max_length is 'long'; it must be a number"),
+            ({"sessions": 10**400}, f"sessions is 1{'0' * 39}; it must be a number"),
+            ({"encoding": "utf\0"}, "it must be one that extends ASCII"),
+            ({"ca_pem": "junk"}, "CA certificates (ca_pem, ca_file) cannot be read"),
         ],
         ids=str,
     )
@@ -266,6 +282,7 @@ class TestValues:
             ({"host": None}, "No gateway host"),
             ({"host": "  "}, "No gateway host"),
             ({"host": "a\r\nb"}, "Host holds a control character"),
+            ({"host": "ftps://gateway.test"}, "Host 'ftps://gateway.test' is no host name"),
             ({"port": 70000}, "Port 70000"),
             ({"login": "a\nb"}, "Username holds a control character"),
         ],
@@ -290,6 +307,16 @@ class TestValues:
         settings = to_settings(fields(ca_file=str(path)))
         assert settings.ca_pem == certificates_pem(root).decode()
         assert len(settings.tls_context.get_ca_certs()) == 1
+
+
+def test_an_empty_ca_file_does_not_mean_that_the_systems_are_trusted(tmp_path):
+    (tmp_path / "ca.pem").touch()
+    assert "CA certificates (ca_pem, ca_file) cannot be read" in str(refusal(fields(ca_file=tmp_path / "ca.pem")))
+
+
+def test_what_is_no_text_is_no_certificate():
+    connection = ConnectionFields("customs", "gateway.test", password=PASSWORD, extra={"private_key_p12": "\ud800"})
+    assert "private_key_p12 is no base64 text" in str(refusal(connection))
 
 
 def test_repr_of_the_fields_holds_no_secret():

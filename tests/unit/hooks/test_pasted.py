@@ -119,8 +119,8 @@ def test_any_other_text_is_an_error_in_one_line_that_does_not_show_it(text, key)
 
 
 def test_a_private_key_in_the_field_for_the_ca_is_told():
-    with pytest.raises(ConfigurationError, match="ca_pem holds a private key"):
-        pasted_ca(pem())
+    with pytest.raises(ConfigurationError, match="ca_file holds a private key"):
+        pasted_ca("ca_file", pem())
 
 
 # ------------------------------------------------------------ through Airflow
