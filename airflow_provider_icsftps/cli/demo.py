@@ -59,7 +59,7 @@ def demo(
         console.print(_table(journeys), soft_wrap=False)
         console.print(
             f"{time.monotonic() - begun:.0f} s. Responses are in {responses}, Airflow's log is {log}.\n"
-            f"Read {example_dags() / 'manifest_submission.py'}; icsftps connection makes one with your own certificate."
+            f"Its DAG is {example_dags() / 'manifest_submission.py'}; `icsftps connection --help` goes on from here."
         )
     outcomes = sorted(journey["outcome"] for journey in journeys)
     if outcomes != ["answered", "answered", "rejected"]:

@@ -83,8 +83,7 @@ def file_each(
     _check_own_names(filings, measures)
     journal, patience, listing = journal or Journal(), patience or Patience(0), Listing()
     stopped = threading.Event()
-
-    begun: set[int] = set()
+    begun: set[int] = set()  # units, by identity
 
     def file_unit(session: GatewayClient, unit: _Unit) -> dict[_Key, Outcome]:
         done = {}

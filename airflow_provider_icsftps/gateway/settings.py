@@ -135,9 +135,7 @@ class GatewaySettings:
         for name in ("connect_timeout", "timeout", "data_timeout", "completion_timeout"):
             if not 0 < getattr(self, name) <= 86400:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be seconds, above 0, at most a day")
-        if (
-            self.ca_pem is not None
-        ):  # what is wrong is told now, with the connection; and no text is no wish to trust all
+        if self.ca_pem is not None:  # told now, with the connection; and an empty text is no wish to trust all
             _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), self.ca_pem)
         if not _is_text_encoding(self.encoding):
             raise ConfigurationError(f"encoding is {self.encoding!r}; it must be one that extends ASCII, such as utf-8")
