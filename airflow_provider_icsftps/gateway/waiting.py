@@ -41,10 +41,10 @@ class Answer:
         """
         if goal.until != "response":
             return True
-        if goal.response_pattern is None:  # a digit-3 file counts for one, also if it does not name it
-            announcing = sum(status.code is StatusCode.RESPONSE for status in self.statuses.values())
-            return max(announcing, len(self.responses)) >= goal.responses
-        return sum(goal.counts(name) for name in self.responses) >= goal.responses
+        named = sum(goal.counts(name) for name in self.responses)
+        if goal.response_pattern is None:  # a digit-3 file that names none counts for one
+            named += sum(s.code is StatusCode.RESPONSE and not s.responses for s in self.statuses.values())
+        return named >= goal.responses
 
     @property
     def responses(self) -> list[str]:
@@ -127,8 +127,10 @@ def _examine(gateway: GatewayClient, submission: Submission, names: Collection[s
             rejected=rejection is not None,
         )
     )
-    if verdict.is_filed:
+    if verdict.is_filed and rejection is None:
         return set(zeros)
+    # a rejection is told also beside a digit 2 or 3, which may announce no more than a letter about it: nothing is sent
+    # again then, but the wait's end must not depend on which of them was seen first
     if rejection is None:
         raise NameAlreadyUsedError(
             f"/{submission.service}/{submission.file_name}: the gateway says that the name was used before, and "

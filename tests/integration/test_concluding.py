@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_icsftps.exceptions import NameAlreadyUsedError, SubmissionRejectedError, TransferError
-from airflow_provider_icsftps.gateway import Goal, Submission, Transfer, Verdict, conclude
+from airflow_provider_icsftps.gateway import Goal, StatusCode, StatusFile, Submission, Transfer, Verdict, conclude
+from airflow_provider_icsftps.gateway.outbox_names import status_file_name
 
 CONTENT = b"<manifest/>"
 
@@ -72,6 +73,39 @@ def test_a_rejection_of_a_whole_copy_is_told_and_one_of_a_part_is_run_again(simu
         ask(gateway, transfer=Transfer.CONFIRMED)
     with pytest.raises(TransferError, match=r"No trailer.*run the upload again, it files under a new name"):
         ask(gateway, transfer=Transfer.SENT)
+
+
+def say(simulator, digit, name="a.xml", repeat=1, **values):
+    status = StatusFile(code=StatusCode(digit), service="Manifest", **values)
+    simulator.put_in_outbox(status_file_name("Manifest", name, digit, repeat), status.to_xml())
+
+
+@pytest.mark.parametrize("transfer", [Transfer.CONFIRMED, Transfer.SENT])
+@pytest.mark.parametrize("beside", [2, 3])
+def test_a_rejection_is_told_whatever_lies_beside_it(simulator, gateway, beside, transfer):
+    """A letter about the rejection is announced by a digit 3; the end must not depend on which is seen first."""
+    say(simulator, beside)
+    say(simulator, 0, error_code="LAST_RECORD_INCORRECT", error_message="No trailer.")
+    with pytest.raises(SubmissionRejectedError, match="No trailer"):
+        ask(gateway, transfer=transfer)
+
+
+@pytest.mark.parametrize(
+    ("announced", "count"),
+    [
+        ([("r1.xml",)], 1),
+        ([("r1.xml",), ("r1.xml",)], 1),  # told twice, and there once
+        ([("r1.xml",), ("r2.xml",)], 2),
+        ([("r1.xml", "r2.xml")], 2),
+        ([(), ()], 2),  # each stands for one, whatever it is called
+        ([("r1.xml", "r2.xml"), ()], 3),
+    ],
+)
+def test_responses_are_counted_by_what_they_are_called(simulator, gateway, announced, count):
+    for repeat, responses in enumerate(announced, 1):
+        say(simulator, 3, repeat=repeat, responses=responses)
+    assert ask(gateway, goal=Goal(responses=count))
+    assert ask(gateway, goal=Goal(responses=count + 1)) is None
 
 
 def test_a_copy_whose_end_was_not_seen_is_not_answered_by_its_delivery(simulator, gateway):
