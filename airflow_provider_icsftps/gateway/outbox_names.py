@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Set
 
+from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.names import MAX_GENERATION
 
 # a repeated digit-3 name must differ somehow; how is not known, so the shapes a server would choose are read
@@ -135,6 +136,31 @@ def status_files(names: Iterable[str], service: str, file_name: str) -> dict[str
     digits = ((name, status_digit(name, service, file_name)) for name in names)
     # the names differ from the digit on, so their order is that of the digits
     return dict(sorted((name, digit) for name, digit in digits if digit is not None))
+
+
+def as_text(name: str) -> str:
+    r"""
+    Return a name as plain text, for those who only read it: bytes that are no text become such as ``\udce6``.
+
+    :param name: a name from the outbox.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def check_text(names: list[str]) -> list[str]:
+    """
+    Return names that can be passed on: Airflow's processes speak UTF-8, and one that cannot say a name ends.
+
+    :param names: names from the outbox.
+    :raises ConfigurationError: when one has bytes that are no text in the connection's encoding.
+    """
+    for name in names:
+        if (shown := as_text(name)) != name:
+            raise ConfigurationError(
+                f"'{shown}' in the outbox is no text in this connection's encoding, so no task can be told of it; set "
+                "the connection's extra 'encoding', to latin-1 for an old server"
+            )
+    return names
 
 
 def digit_of(name: str) -> int | None:

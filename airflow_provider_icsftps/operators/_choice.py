@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway import GatewayClient, GatewaySettings, OutboxEntry, OutboxNames, Submission
 from airflow_provider_icsftps.gateway.names import check_server_name
+from airflow_provider_icsftps.gateway.outbox_names import check_text
 from airflow_provider_icsftps.gateway.ownership import check_owners
 from airflow_provider_icsftps.hooks._rendered import as_data
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook
@@ -54,13 +55,13 @@ def chosen_entries(
     :param pattern: instead, a glob pattern.
     :param status_files: whether the status files that a sensor returned are meant, too.
     :raises ConfigurationError: when not exactly one of both is given, or it cannot be understood, or answers what
-        another username filed.
+        another username filed, or a name that matches cannot be returned.
     """
     if (responses is None) == (pattern is None):
         raise ConfigurationError("Give either responses (what a sensor returned, or names) or a pattern")
     if pattern is not None:
         entries = {entry.name: entry for entry in gateway.list_outbox(times=False)}
-        return [entries[name] for name in OutboxNames(entries).matching(pattern)]
+        return [entries[name] for name in check_text(OutboxNames(entries).matching(pattern))]
     return [OutboxEntry(name) for name in response_names(responses, gateway.settings, status_files=status_files)]
 
 

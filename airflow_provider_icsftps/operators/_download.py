@@ -37,7 +37,7 @@ from airflow_provider_icsftps.gateway.reconciling import Work
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
 from airflow_provider_icsftps.operators._choice import ChosenFilesOperator, chosen_entries, response_names
 from airflow_provider_icsftps.operators._lineage import Lineage, at_gateway, at_path
-from airflow_provider_icsftps.operators._paths import Place, as_path
+from airflow_provider_icsftps.operators._paths import Place, as_path, as_told
 from airflow_provider_icsftps.operators._progress import ProgressLog, in_bytes
 from airflow_provider_icsftps.operators._window import window_of
 
@@ -251,7 +251,7 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
             self.log.warning("%s: the gateway gave other content under this name before; both are kept", name)
         gaps = about["gaps"]
         told = {"window": about["window"] and about["window"].to_data(), "gaps": [gap.to_data() for gap in gaps]}
-        context["ti"].xcom_push("summary", summary.to_data() | about | told)
+        context["ti"].xcom_push("summary", as_told(summary.to_data() | about | told))
         if not gaps:
             return
         spans = ", ".join(f"{gap.since.isoformat()} to {gap.until.isoformat()}" for gap in gaps[:5])

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, XComArg
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.landing import local_path
+from airflow_provider_icsftps.gateway.outbox_names import as_text
 
 #: Longer is no limit; no date lies so far ahead as some numbers would have it.
 _LONGEST = timedelta(days=3650).total_seconds()
@@ -46,3 +47,16 @@ def in_seconds(name: str, time: float | timedelta) -> float:
     if not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
         raise ValueError(f"{name}={time!r} must be seconds from 0 up, or a timedelta, and at most ten years")
     return float(seconds)
+
+
+def as_told(data: Any) -> Any:
+    r"""
+    Return JSON-able data that Airflow can carry: bytes in names that are no text become such as ``\udce6``.
+
+    :param data: such as what a task did, by the names of files.
+    """
+    if isinstance(data, dict):
+        return {as_told(key): as_told(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [as_told(each) for each in data]
+    return as_text(data) if isinstance(data, str) else data

@@ -29,6 +29,7 @@ from airflow_provider_icsftps.gateway import (
     Submission,
     conclude,
 )
+from airflow_provider_icsftps.gateway.outbox_names import check_text
 from airflow_provider_icsftps.gateway.ownership import check_owners
 from airflow_provider_icsftps.gateway.submission import paths_of
 from airflow_provider_icsftps.hooks._rendered import as_data, is_many
@@ -255,7 +256,7 @@ class IcsFtpsOutboxSensor(_OutboxSensor):
 
     def _answer(self, gateway: GatewayClient, names: OutboxNames) -> list[str] | None:
         """Return the names that match."""
-        return names.matching(self.pattern) or None
+        return check_text(names.matching(self.pattern)) or None
 
     def _trigger(self, deadline: str) -> IcsFtpsOutboxTrigger:
         """Return the trigger that waits for the same."""

@@ -22,7 +22,7 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_provider_icsftps.exceptions import IcsFtpsError
 from airflow_provider_icsftps.gateway.goal import Goal, Sight, observe
-from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
+from airflow_provider_icsftps.gateway.outbox_names import OutboxNames, as_text, check_text
 from airflow_provider_icsftps.gateway.submission import Submission
 from airflow_provider_icsftps.triggers._lookout import listings
 from airflow_provider_icsftps.triggers._outbox import outbox_finds
@@ -167,7 +167,7 @@ class IcsFtpsOutboxTrigger(_OutboxTrigger):
 
     def _found(self, names: OutboxNames) -> list[str]:
         """Return the names that match."""
-        return names.matching(self.pattern)
+        return check_text(names.matching(self.pattern))
 
 
 class IcsFtpsOutboxEventTrigger(BaseEventTrigger):
@@ -251,7 +251,9 @@ class IcsFtpsOutboxEventTrigger(BaseEventTrigger):
             else:
                 continue
             rung = time.monotonic()
-            payload = {"names": sorted(new)[:_NAMES_IN_EVENT], "new": len(new), "waiting": len(there)}
+            # an event that cannot be told as UTF-8 would end the whole triggerer
+            told = [as_text(name) for name in sorted(new)[:_NAMES_IN_EVENT]]
+            payload = {"names": told, "new": len(new), "waiting": len(there)}
             yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -26,6 +26,11 @@ def context(try_number: int = 1, task_id: str = "task", store: StateStore | None
     return {"ti": ti} | ({"task_state_store": store} if store is not None else {})
 
 
+def carried(payload: Any) -> Any:
+    """What becomes of an event or a return value between Airflow's processes, which speak UTF-8."""
+    return json.loads(json.dumps(payload, ensure_ascii=False).encode())
+
+
 async def _first(trigger: Any) -> Any:
     async for event in trigger.run():
         return event
@@ -37,7 +42,7 @@ def run_trigger(trigger: Any) -> dict[str, Any]:
     path, arguments = trigger.serialize()
     again = import_string(path)(**json.loads(json.dumps(arguments)))
     event = asyncio.run(asyncio.wait_for(_first(again), 30))
-    return json.loads(json.dumps(event.payload))
+    return carried(event.payload)
 
 
 def run_to_the_end(operator: Any, between: Any = lambda: None, given: Any = None) -> Any:

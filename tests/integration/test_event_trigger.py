@@ -11,10 +11,12 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import serde
 from airflow.sdk.module_loading import import_string
+from airflow_task import carried
 from packaging.version import Version
 
 import airflow_provider_icsftps.triggers.icsftps as module
 from airflow_provider_icsftps.gateway.outbox_names import OutboxNames
+from airflow_provider_icsftps.simulator.transfers import TransferringConnection
 from airflow_provider_icsftps.triggers import _lookout
 from airflow_provider_icsftps.triggers.icsftps import IcsFtpsOutboxEventTrigger
 
@@ -39,7 +41,7 @@ async def running(trigger):
 
     async def run():
         async for event in trigger.run():
-            events.put_nowait(json.loads(json.dumps(event.payload)))
+            events.put_nowait(carried(event.payload))
         raise AssertionError("a watcher never ends")
 
     task = asyncio.create_task(run())
@@ -82,6 +84,18 @@ class TestRinging:
                 assert await following(0.5) is None
                 simulator.put_in_outbox("late.xml", b"1")
                 assert await following() == {"names": ["late.xml"], "new": 1, "waiting": 301}
+
+        asyncio.run(listen())
+
+    def test_a_name_that_is_no_text_rings_and_can_be_told(self, connection, simulator, monkeypatch):
+        """Airflow's processes speak UTF-8: an event with the name as it is would end the whole triggerer."""
+        monkeypatch.setattr(TransferringConnection, "unicode_errors", "surrogateescape")  # bytes as they are
+        outbox = simulator._gateway.storage.outbox(simulator.default_client.username)
+        (outbox / "sv\udce6r.xml").write_bytes(b"<svar/>")
+
+        async def listen():
+            async with running(doorbell()) as following:
+                assert await following() == {"names": ["sv\\udce6r.xml"], "new": 1, "waiting": 1}
 
         asyncio.run(listen())
 

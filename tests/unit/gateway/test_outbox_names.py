@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_icsftps.exceptions import ConfigurationError
 from airflow_provider_icsftps.gateway.names import FileNameRule, upload_key, upload_name
 from airflow_provider_icsftps.gateway.outbox_names import (
     OutboxNames,
+    as_text,
+    check_text,
     digit_of,
     names_with_key,
     status_digit,
@@ -211,3 +214,18 @@ class TestOutboxNames:
         assert names.matching("?.xml") == ["a.xml", "b.xml"]
         assert names.matching("[ab].xml") == ["a.xml", "b.xml"]
         assert names.matching("*.pdf") == []
+
+
+class TestNamesThatAreNoText:
+    @given(st.text(st.characters(exclude_categories=["Cs"])))
+    def test_what_is_text_stays_as_it_is(self, name):
+        assert as_text(name) == name
+        assert check_text([name, name]) == [name, name]
+
+    @given(st.binary(min_size=1, max_size=20))
+    def test_whatever_a_server_says_can_be_told(self, raw):
+        assert as_text(raw.decode("utf-8", "surrogateescape")).encode()
+
+    def test_what_is_none_is_refused_with_the_setting_that_helps(self):
+        with pytest.raises(ConfigurationError, match=r"^'sv\\udce6r' in the outbox .* extra 'encoding', to latin-1"):
+            check_text(["a.xml", "sv\udce6r"])
