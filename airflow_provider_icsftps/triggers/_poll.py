@@ -179,6 +179,8 @@ class OutboxPoll:
 
     async def _failed(self, error: IcsFtpsError) -> None:
         if not error.retryable:
+            if await self._edited():  # a session that was cut is opened in the same look, by the values of before
+                return await self._end(Moved())
             if isinstance(error, LoginRefusedError):
                 _remember_refusal(self._digest, error)
             return await self._end(Ended(error))
@@ -195,13 +197,26 @@ class OutboxPoll:
         return None
 
     async def _edited(self) -> bool:
-        """Say whether the connection is another one now."""
+        """Say whether the connection, or a file that it names, is another one now."""
         try:
             fields = await aread_fields(self._fields.conn_id)
+            return fields.digest != self._digest or await self._threaded(self._files_differ)
         except Exception as error:  # who keeps the connections may be away, too; what was read before still holds
             log.warning("Connection %s cannot be read anew: %s", self._fields.conn_id, error)
             return False
-        return fields.digest != self._digest
+
+    def _files_differ(self) -> bool:
+        """Say whether a file holds another certificate than the one that is used; runs in a thread."""
+        if self._client is None or not any(key.endswith("_file") for key in self._fields.extra):
+            return False
+        from airflow_provider_icsftps.hooks._connection import to_settings
+
+        now, used = to_settings(self._fields), self._client.settings
+        return (now.certificate.certificate, now.certificate.chain, now.ca_pem) != (
+            used.certificate.certificate,
+            used.certificate.chain,
+            used.ca_pem,
+        )
 
     # ------------------------------------------------------------ telling
 
