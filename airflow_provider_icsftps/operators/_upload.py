@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from airflow_provider_icsftps.gateway import (
     submissions_of,
 )
 from airflow_provider_icsftps.gateway.filing import way_to_repeat
+from airflow_provider_icsftps.gateway.goal import Sight, observe
 from airflow_provider_icsftps.gateway.submission import paths_of
 from airflow_provider_icsftps.hooks._rendered import as_data, is_many
 from airflow_provider_icsftps.hooks.icsftps import IcsFtpsHook, fail_without_retry
@@ -162,9 +163,7 @@ class IcsFtpsUploadOperator(BaseOperator):
         submissions = [Submission.from_data(data) for data in event["submissions"]]
         deadline = datetime.fromisoformat(event["deadline"])
         with fail_without_retry():
-            names = names_of(event)
-        if names is None:
-            raise self._too_late(submissions)
+            names = names_of(event)  # none when the time is up: a last look shows what is missing
         journal = _journal(context, resumed=True)
         return self._wait(context, submissions, Goal(event["until"]), deadline, set(event["read"]), journal, names)
 
@@ -206,7 +205,7 @@ class IcsFtpsUploadOperator(BaseOperator):
                 return self._result([answer.to_data() for answer in answers])
             left = deadline - datetime.now(UTC)
             if left <= timedelta(0):
-                raise self._too_late(submissions)
+                raise self._too_late(submissions, goal, seen, frozenset(read))
             if self.deferrable:
                 self.defer(
                     trigger=IcsFtpsResponseTrigger(
@@ -240,9 +239,15 @@ class IcsFtpsUploadOperator(BaseOperator):
             [at_gateway(settings, f"/{submission.service}/{submission.file_name}") for submission in submissions],
         )
 
-    def _too_late(self, submissions: list[Submission]) -> AirflowFailException:
-        unproven = [submission for submission in submissions if submission.needs_proof]
-        files = paths_of(unproven or submissions)
+    def _too_late(
+        self, submissions: list[Submission], goal: Goal, names: Collection[str], read: frozenset[str]
+    ) -> AirflowFailException:
+        late, not_accepted = (
+            [each for each in submissions if observe(names, each, wanted, read).sight is Sight.WAITING]
+            for wanted in (goal, Goal("accepted"))
+        )
+        unproven = [submission for submission in not_accepted if submission.needs_proof]
+        files = paths_of(unproven or late)
         if unproven:
             again = way_to_repeat(int(self.resubmission), own_name=self.naming == "own")
             return AirflowFailException(
@@ -251,7 +256,7 @@ class IcsFtpsUploadOperator(BaseOperator):
                 f"Clearing this task only waits again: ask what became of it; if it was not filed, {again}"
             )
         return AirflowFailException(
-            f"Handed over, but not {self.wait_until} within {self.timeout:.0f} s: {files}. "
+            f"Handed over, but not {goal.until} within {self.timeout:.0f} s: {files}. "
             "Clearing this task waits again and files nothing twice"
         )
 

@@ -312,6 +312,23 @@ class TestWaitUntil:
             run_to_the_end(waiting)
         assert len({record.file_name for record in simulator.uploads}) == 1
 
+    @pytest.mark.parametrize("until", ["response", "accepted"])
+    def test_a_copy_that_is_proven_is_not_called_unproven_when_another_answer_is_late(
+        self, until, deferrable, connection, simulator, tmp_path
+    ):
+        """Whoever follows the advice for an unproven copy files it again: it must not be given for an accepted one."""
+        paths = [tmp_path / name for name in ("cut.xml", "late.xml")]
+        for path in paths:
+            path.write_bytes(path.name.encode())
+        simulator.faults.drop_control_before_226()
+        simulator.answer_after({2: 2.5, 3: 3600}, "cut-*")  # it is looked up before it is accepted
+        simulator.answer_after({2: 3600, 3: 3600}, "late-*")
+        waiting = upload(paths, wait_until=until, deferrable=deferrable, timeout=4)
+        with pytest.raises(AirflowFailException, match=rf"^Handed over, but not {until} within 4 s: ") as caught:
+            run_to_the_end(waiting)
+        assert ("cut-" in str(caught.value)) is (until == "response")
+        assert "late-" in str(caught.value)
+
     def test_a_batch_returns_an_answer_for_each(self, deferrable, connection, simulator, tmp_path):
         paths = []
         for number in range(3):
