@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_icsftps.exceptions import GatewayUnavailableError, TransferError
+from airflow_provider_icsftps.exceptions import GatewayUnavailableError, IcsFtpsError, TransferError
 from airflow_provider_icsftps.gateway import (
     GatewayClient,
     GatewaySettings,
@@ -96,6 +96,7 @@ class _OutboxSensor(BaseSensorOperator):
             looked = self.poke(context)
         except (GatewayUnavailableError, TransferError) as error:
             if isinstance(error, TransferError) and error.rejected:
+                self._skip_if_never_fail(error)
                 raise
             self.log.warning("The first look failed, and the triggerer goes on: %s", error)
         except AirflowException as error:
@@ -115,6 +116,13 @@ class _OutboxSensor(BaseSensorOperator):
         :param context: Airflow's.
         :param event: see :mod:`~airflow_provider_icsftps.triggers.icsftps`.
         """
+        try:
+            return self._complete(event)
+        except IcsFtpsError as error:
+            self._skip_if_never_fail(error)
+            raise
+
+    def _complete(self, event: dict[str, Any]) -> Any:
         self._read = set(event["read"])
         with fail_without_retry():
             names = names_of(event)
@@ -129,6 +137,11 @@ class _OutboxSensor(BaseSensorOperator):
         if answer is None:
             return self._defer(event["deadline"])
         return answer
+
+    def _skip_if_never_fail(self, error: IcsFtpsError) -> None:
+        """Skip for what may pass, too: Airflow does so on a worker, and after a deferral only for errors of its own."""
+        if self.never_fail:
+            raise AirflowSkipException(str(error)) from error
 
     def _defer(self, deadline: str) -> None:
         left = datetime.fromisoformat(deadline) - datetime.now(UTC)

@@ -213,6 +213,19 @@ class TestSoftEnds:
         with pytest.raises(AirflowSkipException):
             run_to_the_end(sensor(submission, deferrable, **{soft: True}))
 
+    @pytest.mark.parametrize("never", [False, True])
+    def test_a_gateway_that_stays_away_skips_only_what_must_never_fail(self, never, deferrable, connection, simulator):
+        simulator.stop()
+        end = AirflowSkipException if never else GatewayUnavailableError
+        with pytest.raises(end):
+            run_to_the_end(sensor({"service": "M", "file_name": "a"}, deferrable, never_fail=never, timeout=0.5))
+
+    def test_a_cut_copy_that_is_rejected_skips_what_must_never_fail(self, deferrable, connection, gateway, simulator):
+        simulator.reject("m-*")
+        (submission,) = file(gateway, CONTENT)
+        with pytest.raises(AirflowSkipException):
+            run_to_the_end(sensor(submission | {"transfer": "sent"}, deferrable, never_fail=True))
+
     def test_without_them_it_fails(self, deferrable, connection, gateway, simulator):
         simulator.reject("m-*")
         (submission,) = file(gateway, CONTENT)
