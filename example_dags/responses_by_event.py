@@ -44,8 +44,7 @@ def announce_responses():
 def one_response():
     @task
     def process(dag_run=None) -> str:
-        archive = Archive(ARCHIVE)
-        name = dag_run.partition_key or "(no partition key)"
+        archive, name = Archive(ARCHIVE), dag_run.partition_key or "(no partition key)"
         found = archive.shelf(IcsFtpsHook().get_settings()).find([name])
         if not found:  # a run by hand, for another name
             raise ValueError(f"{name} is not kept in {ARCHIVE}; the partition key must be a response's name")
