@@ -81,8 +81,8 @@ class FetchSummary:
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
     :param left_out: names, the first 20, of those that no run can fetch: a path, or what cannot be printed, is in them.
-    :param late: names of those whose time is one for which the archive was held to be complete without them: who asked
-        for that time before did not get them.
+    :param late: names of those that an earlier run went on without, because they came late, or had to be left, or were
+        gone then: who asked for their time before did not get them.
     :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
     :param deleted: names of those that were deleted at the gateway.
     :param not_deleted: names of those that should have been deleted and were not, with the reason.

@@ -338,8 +338,33 @@ class TestGaps:
         assert self.summary(tmp_path, day)["names"] == []
         simulator.put_in_outbox("late.xml", b"<svar/>", modified=day["data_interval_start"].add(hours=3))
         assert self.summary(tmp_path, self.day(4))["late"] == ["late.xml"]
-        assert "late.xml is of a time for which the archive was complete without it" in capsys.readouterr().out
+        assert "late.xml is of a time that an earlier run has looked through without it" in capsys.readouterr().out
         assert self.summary(tmp_path, day)["names"] == ["late.xml"]
+
+    def test_a_file_that_was_left_for_the_next_run_is_named_there_and_its_day_returns_it(
+        self, simulator, connection, tmp_path, capsys
+    ):
+        """The next run is about another day: without a word nobody would ever get the file."""
+        day = self.day(5)
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=day["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        first = self.summary(tmp_path, day)
+        assert (list(first["postponed"]), first["names"]) == (["a.xml"], [])
+        assert first["gaps"] != []
+        following = self.summary(tmp_path, self.day(4))
+        assert (following["fetched"], following["names"], following["late"]) == (["a.xml"], [], ["a.xml"])
+        assert "a.xml is of a time that an earlier run has looked through without it" in capsys.readouterr().out
+        again = self.summary(tmp_path, day)
+        assert (again["names"], again["gaps"]) == (["a.xml"], [])
+
+    def test_a_retry_returns_what_was_left_and_does_not_tell_to_clear_itself(
+        self, simulator, connection, tmp_path, capsys
+    ):
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=self.day(5)["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        self.summary(tmp_path, self.day(5))
+        assert self.summary(tmp_path, self.day(5))["names"] == ["a.xml"]
+        assert "looked through without it" not in capsys.readouterr().out
 
     def test_a_backfilled_day_is_complete_by_itself(self, connection, tmp_path):
         given = self.day(5)
