@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.gateway._archive_coverage import Span
 from airflow_provider_icsftps.gateway._archive_layout import Sight, read_record_name
 
 
@@ -89,6 +90,7 @@ class FetchSummary:
     :param bytes: bytes that were fetched.
     :param seconds: how long it took.
     :param covered: the span of time that this run has shown to be complete; ``None`` where it has not.
+    :param reach: the span of time of which all that was looked for is kept; not part of :meth:`to_data`.
     :param kept: where each file lies that was listed and is kept, fetched now or before; not part of :meth:`to_data`.
     """
 
@@ -106,6 +108,7 @@ class FetchSummary:
     bytes: int = 0
     seconds: float = 0.0
     covered: dict[str, str] | None = None
+    reach: Span | None = field(default=None, repr=False)
     kept: list[Kept] = field(default_factory=list, repr=False)
 
     @property
@@ -115,4 +118,4 @@ class FetchSummary:
 
     def to_data(self) -> dict[str, Any]:
         """Return it as builtin JSON types."""
-        return {name: value for name, value in asdict(self).items() if name != "kept"}
+        return {name: value for name, value in asdict(self).items() if name not in {"reach", "kept"}}

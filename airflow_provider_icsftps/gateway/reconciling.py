@@ -83,8 +83,7 @@ def reconcile(
         if kind:
             for outcome in each(run.work, kind):
                 run.take(outcome)
-    if chosen is None:
-        run.cover(retention)
+    run.cover(retention, noted=chosen is None)
     if delete:
         run.delete()
     return run.summary()
@@ -196,8 +195,8 @@ class _Run:
             self._summary.fetched.append(entry.name)
             self._bytes += record.size
 
-    def cover(self, retention: timedelta) -> None:
-        """Note for which time the archive is now complete."""
+    def cover(self, retention: timedelta, *, noted: bool) -> None:
+        """Say for which time all that was looked for is kept now; only where that was everything it is noted."""
         times = [usable_time(entry.modified) for entry in self._postponed]
         lost = [usable_time(entry.modified) for entry in (*self._gone, *self._left_out)]
         if None in (*times, *lost) or self._more_left_out:
@@ -206,7 +205,9 @@ class _Run:
         span = Span(self._listed_at - retention, until)
         if self._window is not None:
             span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
-        self._covered = self._shelf.cover(span, self._facts | {"retention_days": retention / timedelta(days=1)})
+        self._summary = replace(self._summary, reach=span)
+        if noted:
+            self._covered = self._shelf.cover(span, self._facts | {"retention_days": retention / timedelta(days=1)})
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""

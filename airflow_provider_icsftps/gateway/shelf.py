@@ -217,19 +217,20 @@ class Shelf:
             self._description.begin()
             self._coverage.add_hole(entry.name, time, facts, left=left)
 
-    def gaps(self, since: datetime, until: datetime) -> list[Span]:
+    def gaps(self, since: datetime, until: datetime, *, shown: Iterable[Span] = ()) -> list[Span]:
         """
         Say for which parts of ``[since, until)`` it is not known that every file is kept.
 
         :param since: aware.
         :param until: aware.
+        :param shown: further spans that are taken for complete but for the files that are known to be missing.
         :return: in order; empty when the archive can answer for all of it.
         :raises ConfigurationError: when a limit has no zone.
         :raises TransferError: when the archive cannot be listed.
         """
         window = Span(_aware(since, "since"), _aware(until, "until"))
         spans, holes = self._coverage.read()
-        left = without(window, spans)
+        left = without(window, [*spans, *shown])
         inside = [hole for hole in holes if window.since <= hole.time < window.until]
         left += [hole.span for hole in self._open(inside)]
         return without(window, without(window, left))

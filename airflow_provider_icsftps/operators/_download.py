@@ -178,7 +178,9 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
             each=lambda work, entries: _each(gateway, fleet, work, entries),
         )
         shelf = archive.shelf(gateway.settings)
-        gaps = shelf.gaps(window.since, window.until) if window is not None and self.pattern is None else []
+        # what matches a pattern was looked through as far back as all would have been
+        shown = [summary.reach] if summary.reach and self.pattern is not None else []
+        gaps = shelf.gaps(window.since, window.until, shown=shown) if window is not None else []
         if names is not None:
             found: list[Kept] | list[Record] = self._named(shelf, names, summary)
         elif window is not None:

@@ -154,6 +154,15 @@ class TestWindow:
         found = [fetch(run(key=f"2026-10-25T0{hour}")) for hour in (1, 2, 3)]
         assert found == [["h0"], ["h1", "h2"], ["h3"]]
 
+    def test_the_hour_that_is_not_shown_is_a_partition_without_files(self, fetch, at):
+        """A timetable in UTC has a key for it; its files would come twice, with the next hour's."""
+        begin = moment("2026-03-29T01:00")
+        simulator = at(datetime.fromisoformat(begin.add(days=3).isoformat()))
+        for hour in range(3):
+            simulator.put_in_outbox(f"h{hour}.xml", b"1", modified=begin.add(hours=hour))
+        found = [fetch(run(key=f"2026-03-29T0{hour}")) for hour in (1, 2, 3, 4)]
+        assert found == [["h0"], [], ["h1"], ["h2"]]
+
 
 class TestOnce:
     def test_a_second_run_fetches_nothing_and_returns_the_same(self, fetch, november, simulator):
@@ -373,6 +382,23 @@ class TestGaps:
         given = self.day(6)
         given["dag_run"].run_type = "backfill"
         assert self.summary(tmp_path, given)["gaps"] == []
+
+    def test_a_pattern_has_the_gaps_of_what_nobody_has_looked_through(self, simulator, connection, tmp_path):
+        """It looks through less than the outbox, but as far back; nothing of that is noted for others."""
+        assert self.summary(tmp_path, self.day(5), pattern="*.xml", on_gap="fail")["gaps"] == []
+        long_ago = self.summary(tmp_path, self.day(45), pattern="*.xml")
+        assert long_ago["gaps"] == [long_ago["window"]]
+        with pytest.raises(AirflowFailException, match="IncompleteArchiveError"):
+            self.summary(tmp_path, self.day(45), pattern="*.xml", on_gap="fail")
+        shelf = Archive(str(tmp_path / "archive")).shelf(simulator.settings())
+        assert shelf.gaps(days_ago(5), days_ago(4)) != []
+
+    def test_a_file_that_matches_a_pattern_and_was_left_is_a_gap(self, simulator, connection, tmp_path):
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=self.day(5)["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        (gap,) = self.summary(tmp_path, self.day(5), pattern="*.xml")["gaps"]
+        assert (datetime.fromisoformat(gap["until"]) - datetime.fromisoformat(gap["since"])) > timedelta(seconds=0)
+        assert self.summary(tmp_path, self.day(5), pattern="*.xml")["gaps"] == []
 
     def test_a_window_that_has_just_ended_is_given_time_to_settle(self, connection, tmp_path, monkeypatch):
         monkeypatch.setattr(_download, "SETTLED", timedelta(seconds=1))
