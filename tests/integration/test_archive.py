@@ -335,6 +335,18 @@ class TestCompleteness:
         gaps = shelf.gaps(MOMENT - 5 * DAY, MOMENT)
         assert gaps == ([] if filled else [Span(moment, moment + timedelta(seconds=1))])
 
+    def test_a_record_that_was_removed_can_be_noted_by_hand(self, archive, shelf, root):
+        """As the page on the archive says, where a record is damaged and there is no backup."""
+        shelf.cover(self.SPAN, {})
+        record = keep(archive, "svar.xml", modified=MOMENT - DAY)
+        (root / record.folder / record.record).unlink()
+        assert shelf.gaps(MOMENT - 2 * DAY, MOMENT) == []
+        time, _, digest = record.record.removesuffix(".json").rpartition(".")[2].split("-")
+        (shelf.folder / "listings" / f"gone_{time}_{digest}.json").write_bytes(b"")
+        (gap,) = shelf.gaps(MOMENT - 2 * DAY, MOMENT)
+        assert gap.since == MOMENT - DAY
+        assert archive.verify().whole
+
     def test_another_gateways_runs_do_not_count(self, archive, shelf):
         shelf.cover(self.SPAN, {})
         assert archive.shelf(settings(port=6371)).gaps(MOMENT - DAY, MOMENT) != []
