@@ -9,6 +9,7 @@ what counts.
   is removed only when a longer one that holds it has been written. So of two processes that tidy up at once neither can
   remove what the other one relies on: whatever is removed lies inside something that stays.
 * A file that went from ``/out`` before anybody kept it is a hole in the span: ``gone_<time>_<digest of name>.json``.
+* One that was left for the next run is another: ``left_<time>_<digest of name>.json``. It may be gone by then.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = timedelta(seconds=1)
 _SPAN = re.compile(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)\.json", re.ASCII)
-_HOLE = re.compile(r"gone_(\d{8}T\d{6}Z)_([0-9a-f]{12})\.json", re.ASCII)
+_HOLE = re.compile(r"(gone|left)_(\d{8}T\d{6}Z)_([0-9a-f]{12})\.json", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
@@ -98,14 +99,16 @@ def without(span: Span, covered: Iterable[Span]) -> list[Span]:
 @dataclass(frozen=True)
 class Hole:
     """
-    A file that was seen in the outbox and went before it was kept.
+    A file that was seen in the outbox and was not kept then.
 
     :param time: the gateway's time of it, aware.
     :param name_digest: stands for its exact name.
+    :param left: whether it was left for the next run; else it went.
     """
 
     time: datetime
     name_digest: str
+    left: bool = False
 
     @property
     def span(self) -> Span:
@@ -135,8 +138,8 @@ class Coverage:
                 since, until = map(read_stamp, found.groups())
                 if since and until and since < until:
                     spans.append(Span(since, until))
-            elif (found := _HOLE.fullmatch(name)) and (time := read_stamp(found[1])):
-                holes.append(Hole(time, found[2]))
+            elif (found := _HOLE.fullmatch(name)) and (time := read_stamp(found[2])):
+                holes.append(Hole(time, found[3], left=found[1] == "left"))
         return spans, holes
 
     def add(self, span: Span, facts: dict[str, Any]) -> Span | None:
@@ -165,17 +168,18 @@ class Coverage:
                     log.info("A span of time that lies inside another one stays: %s", error)
         return span
 
-    def add_hole(self, name: str, time: datetime, facts: dict[str, Any]) -> None:
+    def add_hole(self, name: str, time: datetime, facts: dict[str, Any], *, left: bool = False) -> None:
         """
-        Note that a file went before it was kept.
+        Note that a file was seen and is not kept.
 
         :param name: what the gateway called it.
         :param time: the gateway's time of it, aware.
         :param facts: JSON-able.
+        :param left: whether it was left for the next run; else it went.
         :raises TransferError: when it cannot be written.
         """
         content = json.dumps({"name": name, "time": time.isoformat()} | facts, indent=2).encode() + b"\n"
-        put(self._folder / f"gone_{stamp(time)}_{name_digest(name)}.json", content)
+        put(self._folder / f"{'left' if left else 'gone'}_{stamp(time)}_{name_digest(name)}.json", content)
 
 
 def is_coverage_name(name: str) -> bool:

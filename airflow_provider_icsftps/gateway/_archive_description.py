@@ -66,7 +66,10 @@ class Description:
             description = json.loads(content)
             known, zone = description["format"] == _FORMAT, str(description["zone"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"Archive {self.root}: {DESCRIPTION} cannot be read ({error!r})") from error
+            raise ConfigurationError(
+                f"Archive {self.root}: {DESCRIPTION} cannot be read ({error!r}); restore it, or write it anew: "
+                f'{{"format": {_FORMAT}, "zone": "{GATEWAY_ZONE}"}}, or the zone that the archive was begun with'
+            ) from error
         if not known:
             raise ConfigurationError(
                 f"Archive {self.root} was begun by a later version of this package; update it here"

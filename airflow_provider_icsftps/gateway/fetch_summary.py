@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError
+from airflow_provider_icsftps.gateway._archive_coverage import Span
 from airflow_provider_icsftps.gateway._archive_layout import Sight, read_record_name
 
 
@@ -81,14 +82,15 @@ class FetchSummary:
     :param gone: names of those that went before they were kept.
     :param postponed: names of those that are left for the next run, with the reason.
     :param left_out: names, the first 20, of those that no run can fetch: a path, or what cannot be printed, is in them.
-    :param late: names of those whose time is one for which the archive was held to be complete without them: who asked
-        for that time before did not get them.
+    :param late: names of those that an earlier run went on without, because they came late, or had to be left, or were
+        gone then: who asked for their time before did not get them.
     :param conflicts: names of those under which the archive has kept other content, too, in the last month or so.
     :param deleted: names of those that were deleted at the gateway.
     :param not_deleted: names of those that should have been deleted and were not, with the reason.
     :param bytes: bytes that were fetched.
     :param seconds: how long it took.
     :param covered: the span of time that this run has shown to be complete; ``None`` where it has not.
+    :param reach: the span of time of which all that was looked for is kept; not part of :meth:`to_data`.
     :param kept: where each file lies that was listed and is kept, fetched now or before; not part of :meth:`to_data`.
     """
 
@@ -106,6 +108,7 @@ class FetchSummary:
     bytes: int = 0
     seconds: float = 0.0
     covered: dict[str, str] | None = None
+    reach: Span | None = field(default=None, repr=False)
     kept: list[Kept] = field(default_factory=list, repr=False)
 
     @property
@@ -115,4 +118,4 @@ class FetchSummary:
 
     def to_data(self) -> dict[str, Any]:
         """Return it as builtin JSON types."""
-        return {name: value for name, value in asdict(self).items() if name != "kept"}
+        return {name: value for name, value in asdict(self).items() if name not in {"reach", "kept"}}

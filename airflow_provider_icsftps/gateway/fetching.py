@@ -27,6 +27,7 @@ from airflow_provider_icsftps.exceptions import (
     TransferError,
     one_line,
 )
+from airflow_provider_icsftps.gateway._archive_layout import usable_time
 from airflow_provider_icsftps.gateway._listing import OutboxEntry
 from airflow_provider_icsftps.gateway.archive import Archive
 from airflow_provider_icsftps.gateway.client import GatewayClient
@@ -94,7 +95,8 @@ def fetch_one(
 
 
 def _is_young(entry: OutboxEntry, seen_at: datetime, settled: timedelta) -> bool:
-    return entry.modified is None or entry.modified > seen_at - settled
+    modified = usable_time(entry.modified)
+    return modified is None or modified > seen_at - settled
 
 
 def _check_settled(gateway: GatewayClient, entry: OutboxEntry, path: Path, seen_at: datetime) -> None:

@@ -83,8 +83,7 @@ def reconcile(
         if kind:
             for outcome in each(run.work, kind):
                 run.take(outcome)
-    if chosen is None:
-        run.cover(retention)
+    run.cover(retention, noted=chosen is None)
     if delete:
         run.delete()
     return run.summary()
@@ -119,7 +118,7 @@ class _Run:
         self._left_out = list(filter(is_meant, left_out))
         self._more_left_out = len(left_out) >= MOST_LEFT_OUT  # there may be more than are told
         # before it is looked what is kept: another run notes a time as complete only after it has kept all of it
-        complete = self._shelf.held_complete(moment for entry in entries if (moment := usable_time(entry.modified)))
+        passed_over = self._shelf.passed_over(entries)
         self.comparison: Comparison = self._shelf.compare(entries)
         missing = self.comparison.missing
         self._files = 0
@@ -136,8 +135,16 @@ class _Run:
             kept_before=len(self.comparison.kept),
             kept=[Kept(entry.name, folder, record) for entry, folder, record in self.comparison.kept],
             left_out=[entry.name for entry in self._left_out],
-            late=sorted(entry.name for entry in missing if usable_time(entry.modified) in complete),
+            late=sorted(entry.name for entry in missing if entry.name in passed_over),
         )
+        self._facts = {
+            "listed_at": self._summary.listed_at,
+            "files": self._summary.listed,
+            "address": gateway.settings.address,
+            "fingerprint": gateway.settings.certificate.fingerprint,
+        }
+        for entry in self._left_out:
+            self._shelf.note_missing(entry, self._facts)
         self._bytes = 0
         self._covered: Span | None = None
 
@@ -162,12 +169,14 @@ class _Run:
         elif outcome.gone:
             self._failures = 0
             self._gone.append(entry)
+            self._shelf.note_missing(entry, self._facts)  # at once: a run that breaks off tells nothing else of it
             self._summary.gone.append(entry.name)
         else:
             self._failures = self._failures + 1 if isinstance(error, GatewayUnavailableError) else 0
             if error is not None and self._failures >= _AWAY:
                 raise error
             self._postponed.append(entry)
+            self._shelf.note_missing(entry, self._facts, left=True)  # it may go before the next run
             self._summary.postponed[entry.name] = str(error)
         if self._progress is not None:
             seconds = time.monotonic() - self._begun
@@ -186,26 +195,19 @@ class _Run:
             self._summary.fetched.append(entry.name)
             self._bytes += record.size
 
-    def cover(self, retention: timedelta) -> None:
-        """Note for which time the archive is now complete."""
-        facts = {
-            "listed_at": self._summary.listed_at,
-            "files": self._summary.listed,
-            "retention_days": retention / timedelta(days=1),
-            "address": self._gateway.settings.address,
-            "fingerprint": self._gateway.settings.certificate.fingerprint,
-        }
-        lost = [*self._gone, *self._left_out]
-        for entry in lost:
-            self._shelf.note_gone(entry, facts)
+    def cover(self, retention: timedelta, *, noted: bool) -> None:
+        """Say for which time all that was looked for is kept now; only where that was everything it is noted."""
         times = [usable_time(entry.modified) for entry in self._postponed]
-        if None in times or self._more_left_out or any(usable_time(entry.modified) is None for entry in lost):
+        lost = [usable_time(entry.modified) for entry in (*self._gone, *self._left_out)]
+        if None in (*times, *lost) or self._more_left_out:
             return  # it may belong anywhere
         until = min([self._listed_at - self._settled, *(moment for moment in times if moment)])
         span = Span(self._listed_at - retention, until)
         if self._window is not None:
             span = Span(max(span.since, self._window.since), min(span.until, self._window.until))
-        self._covered = self._shelf.cover(span, facts)
+        self._summary = replace(self._summary, reach=span)
+        if noted:
+            self._covered = self._shelf.cover(span, self._facts | {"retention_days": retention / timedelta(days=1)})
 
     def delete(self) -> None:
         """Delete at the gateway what is kept."""
@@ -233,11 +235,12 @@ class _Run:
                 self._summary.deleted.append(entry.name)
 
     def _may_go(self, entry: OutboxEntry, folder: str, name: str) -> bool:
-        if entry.modified is None or entry.size is None:
+        modified = usable_time(entry.modified)
+        if modified is None or entry.size is None:
             said = "the gateway does not tell its time and size, so it may be another file than the one that is kept"
             self._summary.not_deleted[entry.name] = said
             return False
-        if entry.modified > self._listed_at - self._settled:
+        if modified > self._listed_at - self._settled:
             self._summary.not_deleted[entry.name] = "it is young and may still be being written"
             return False
         try:

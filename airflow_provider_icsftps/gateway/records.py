@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_icsftps.exceptions import ConfigurationError, StatusFileError
-from airflow_provider_icsftps.gateway._archive_layout import FILED, OUT, content_name, usable_time
+from airflow_provider_icsftps.gateway._archive_layout import (
+    FILED,
+    OUT,
+    content_name,
+    name_digest,
+    read_record_name,
+    usable_time,
+)
 from airflow_provider_icsftps.gateway.outbox_names import digit_of
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 from airflow_provider_icsftps.gateway.sources import Measure
@@ -124,7 +131,7 @@ class Record:
         :param content: of the file.
         :param folder: where it lies, from the archive's root.
         :param record: its name.
-        :raises ConfigurationError: when it is none, or of a later format.
+        :raises ConfigurationError: when it is none, of a later format, or of another file than its name says.
         """
         try:
             data = json.loads(content)
@@ -132,7 +139,17 @@ class Record:
             raise ConfigurationError(f"it is no JSON ({error})") from error
         if not isinstance(data, dict) or data.get("format") != _FORMAT:
             raise ConfigurationError(f"its format is not {_FORMAT}, which this version writes and reads")
-        return cls.from_data(data | {"folder": folder, "record": record})
+        found = cls.from_data(data | {"folder": folder, "record": record})
+        # what is kept is read from the names, so a record that does not bear its name out keeps nothing
+        sight = read_record_name(record)
+        told = (found.sha256[:16], found.moment, found.size, name_digest(found.name))
+        if (
+            sight is None
+            or told != (sight.digest, sight.time, sight.size, sight.name_digest)
+            or found.content not in {sight.content, None if found.kind == FILED else sight.content}
+        ):
+            raise ConfigurationError("it is of another file than its name says")
+        return found
 
 
 def fetched_record(

@@ -33,6 +33,8 @@ from airflow_provider_icsftps.gateway.submission import Submission
 
 #: How long ``/out`` is known to keep a file.
 RETENTION = timedelta(days=30)
+#: So long after it was left for the next run a file of its name counts as the same one, which was being written.
+_WRITTEN_WITHIN = timedelta(hours=24)
 
 
 class Shelf:
@@ -201,52 +203,70 @@ class Shelf:
         self._description.begin()
         return self._coverage.add(span, facts)
 
-    def note_gone(self, entry: OutboxEntry, facts: dict[str, Any]) -> None:
+    def note_missing(self, entry: OutboxEntry, facts: dict[str, Any], *, left: bool = False) -> None:
         """
-        Note that a file went from the outbox before it was kept; without a time there is nothing to note.
+        Note that a file was in the outbox and is not kept; without a time there is nothing to note.
 
         :param entry: what the listing told of it.
         :param facts: JSON-able, for a person to read.
+        :param left: whether it was left for the next run; else it went, or no run can fetch it.
         :raises TransferError: when it cannot be written.
         :raises ConfigurationError: when the archive was begun with another zone or by a later version.
         """
         if time := usable_time(entry.modified):
             self._description.begin()
-            self._coverage.add_hole(entry.name, time, facts)
+            self._coverage.add_hole(entry.name, time, facts, left=left)
 
-    def gaps(self, since: datetime, until: datetime) -> list[Span]:
+    def gaps(self, since: datetime, until: datetime, *, shown: Iterable[Span] = ()) -> list[Span]:
         """
         Say for which parts of ``[since, until)`` it is not known that every file is kept.
 
         :param since: aware.
         :param until: aware.
+        :param shown: further spans that are taken for complete but for the files that are known to be missing.
         :return: in order; empty when the archive can answer for all of it.
         :raises ConfigurationError: when a limit has no zone.
         :raises TransferError: when the archive cannot be listed.
         """
         window = Span(_aware(since, "since"), _aware(until, "until"))
         spans, holes = self._coverage.read()
-        left = without(window, spans)
-        left += [hole.span for hole in holes if window.since <= hole.time < window.until and not self._filled(hole)]
+        left = without(window, [*spans, *shown])
+        inside = [hole for hole in holes if window.since <= hole.time < window.until]
+        left += [hole.span for hole in self._open(inside)]
         return without(window, without(window, left))
 
-    def held_complete(self, moments: Iterable[datetime]) -> set[datetime]:
+    def passed_over(self, entries: Iterable[OutboxEntry]) -> set[str]:
         """
-        Say for which moments it was noted that every file is kept.
+        Say which files an earlier look went on without: who asked for their time after it did not get them.
 
-        :param moments: aware.
-        :return: those of them that lie in no gap.
+        :param entries: what a listing tells of files that are not kept.
+        :return: names of those whose time was noted as complete, or that are known to be missing.
         :raises TransferError: when the archive cannot be listed.
         """
-        wanted = set(moments)
-        if not wanted:
-            return wanted
-        gaps = self.gaps(min(wanted), max(wanted) + timedelta(seconds=1))
-        return {moment for moment in wanted if not any(gap.since <= moment < gap.until for gap in gaps)}
+        spans, holes = self._coverage.read()
+        known = {(hole.name_digest, hole.time) for hole in holes}
+        return {
+            entry.name
+            for entry in entries
+            if (time := usable_time(entry.modified))
+            and ((name_digest(entry.name), time) in known or any(span.since <= time < span.until for span in spans))
+        }
 
-    def _filled(self, hole: Hole) -> bool:
-        sights = self._out.sights(self._out.day(hole.time))
-        return any((sight.name_digest, sight.time) == (hole.name_digest, hole.time) for sight in sights)
+    def _open(self, holes: Iterable[Hole]) -> Iterator[Hole]:
+        """Go through the holes whose files are not kept yet."""
+        kept: dict[str, dict[str, list[datetime]]] = {}  # of each day, by the digests of names
+        for hole in holes:
+            # a file that was being written has a later time when it is kept
+            later = hole.time + _WRITTEN_WITHIN if hole.left else hole.time
+            times: list[datetime] = []
+            for day in {self._out.day(hole.time), self._out.day(later)}:
+                if day not in kept:
+                    kept[day] = {}
+                    for sight in self._out.sights(day):
+                        kept[day].setdefault(sight.name_digest, []).append(sight.time)
+                times += kept[day].get(hole.name_digest, ())
+            if not any(hole.time <= time <= later for time in times):
+                yield hole
 
     # ------------------------------------------------------------ inside
 

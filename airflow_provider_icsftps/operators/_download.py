@@ -178,7 +178,9 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
             each=lambda work, entries: _each(gateway, fleet, work, entries),
         )
         shelf = archive.shelf(gateway.settings)
-        gaps = shelf.gaps(window.since, window.until) if window is not None and self.pattern is None else []
+        # what matches a pattern was looked through as far back as all would have been
+        shown = [summary.reach] if summary.reach and self.pattern is not None else []
+        gaps = shelf.gaps(window.since, window.until, shown=shown) if window is not None else []
         if names is not None:
             found: list[Kept] | list[Record] = self._named(shelf, names, summary)
         elif window is not None:
@@ -241,10 +243,12 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
                 self.log.warning("%s: %s: %s", name, what, reason)
         for name in summary.gone:
             self.log.warning("%s went from the outbox before it could be fetched", name)
-        for name in summary.late:
+        for name in sorted(
+            {*summary.late}.difference(about["names"])
+        ):  # a retry returns what its first try had to leave
             self.log.warning(
-                "%s is of a time for which the archive was complete without it: it came late, or this machine's clock "
-                "is ahead. Runs of that time did not return it; clear them",
+                "%s is of a time that an earlier run has looked through without it: it came late, could not be fetched "
+                "then, or this machine's clock is ahead. Runs of that time did not return it; clear them",
                 name,
             )
         for name in summary.conflicts:

@@ -82,10 +82,10 @@ def _moment(name: str, value: Any, zone: Any) -> pendulum.DateTime:
 def _partition(key: str, zone: Any) -> Span:
     for pattern, unit in _KEYS.items():
         if re.fullmatch(pattern, key, re.ASCII):
-            begin = _moment("partition key", key, zone)
-            # the hour that the clock on the wall shows twice is both of them
-            first = begin.replace(fold=0) if unit == "hours" else begin
-            return _plain(first, begin.add(**{unit: 1}))
+            # by the clock on the wall: the hour that it shows twice is both of them, and one that it skips has no time
+            begin = _moment("partition key", key, "UTC").naive()
+            shown = (begin, begin.add(**{unit: 1}))
+            return _plain(*(datetime.fromisoformat(moment.isoformat()).replace(tzinfo=zone) for moment in shown))
     raise ConfigurationError(
         f"Partition key {key!r} is no day, month or hour; write it like 2026-11-25, or give since and until, or names "
         "of files in responses"

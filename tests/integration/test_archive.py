@@ -314,11 +314,38 @@ class TestCompleteness:
     def test_a_file_that_went_unkept_is_a_gap_until_it_is_kept(self, archive, shelf):
         shelf.cover(self.SPAN, {})
         moment = MOMENT - DAY
-        shelf.note_gone(OutboxEntry("svar.xml", 7, moment), {})
+        shelf.note_missing(OutboxEntry("svar.xml", 7, moment), {})
         assert shelf.gaps(MOMENT - 2 * DAY, MOMENT) == [Span(moment, moment + timedelta(seconds=1))]
         assert shelf.gaps(MOMENT - timedelta(hours=1), MOMENT) == []
         keep(archive, "svar.xml", modified=moment)
         assert shelf.gaps(MOMENT - 2 * DAY, MOMENT) == []
+
+    @pytest.mark.parametrize(
+        ("left", "later", "filled"),
+        [(True, 0, True), (True, 24, True), (True, 25, False), (True, -1, False), (False, 0, True), (False, 1, False)],
+    )
+    def test_a_file_that_was_left_may_have_a_later_time_when_it_is_kept(self, left, later, filled, archive, shelf):
+        """It was being written. A file that went is another one than the next of that name."""
+        shelf.cover(self.SPAN, {})
+        moment = MOMENT - 3 * DAY
+        for name in ("svar.xml", "other.xml"):
+            shelf.note_missing(OutboxEntry(name, 7, moment), {}, left=left)
+        keep(archive, "other.xml", modified=moment)
+        keep(archive, "svar.xml", modified=moment + timedelta(hours=later))
+        gaps = shelf.gaps(MOMENT - 5 * DAY, MOMENT)
+        assert gaps == ([] if filled else [Span(moment, moment + timedelta(seconds=1))])
+
+    def test_a_record_that_was_removed_can_be_noted_by_hand(self, archive, shelf, root):
+        """As the page on the archive says, where a record is damaged and there is no backup."""
+        shelf.cover(self.SPAN, {})
+        record = keep(archive, "svar.xml", modified=MOMENT - DAY)
+        (root / record.folder / record.record).unlink()
+        assert shelf.gaps(MOMENT - 2 * DAY, MOMENT) == []
+        time, _, digest = record.record.removesuffix(".json").rpartition(".")[2].split("-")
+        (shelf.folder / "listings" / f"gone_{time}_{digest}.json").write_bytes(b"")
+        (gap,) = shelf.gaps(MOMENT - 2 * DAY, MOMENT)
+        assert gap.since == MOMENT - DAY
+        assert archive.verify().whole
 
     def test_another_gateways_runs_do_not_count(self, archive, shelf):
         shelf.cover(self.SPAN, {})
@@ -359,6 +386,17 @@ class TestVerify:
     def test_a_record_of_another_file_or_day(self, archive, kept, root):
         content = (root / kept.folder / kept.record).read_bytes()
         (root / kept.folder / kept.record).write_bytes(content.replace(b'"svar.xml"', b'"xvar.xml"'))
+        assert self.problems(archive) == [("record", True)]
+
+    def test_a_record_without_the_content_that_was_fetched(self, archive, kept, root):
+        content = (root / kept.folder / kept.record).read_bytes()
+        (root / kept.folder / kept.record).write_bytes(content.replace(f'"{kept.content}"'.encode(), b"null"))
+        assert self.problems(archive) == [("record", True)]
+
+    def test_a_record_in_the_folder_of_another_day(self, archive, kept, root):
+        there = (root / kept.folder).parent / "01"
+        there.mkdir(parents=True, exist_ok=True)
+        (there / kept.record).write_bytes((root / kept.folder / kept.record).read_bytes())
         assert self.problems(archive) == [("record", True)]
 
     def test_a_record_that_is_gone_cannot_be_confirmed(self, archive, kept, root):

@@ -173,7 +173,7 @@ class TestFinding:
     def test_a_file_that_went_and_had_no_time_leaves_no_mark(self, archive, shelf):
         shelf.cover(Span(MOMENT - DAY, MOMENT), {})
         before = everything(archive.root)
-        shelf.note_gone(OutboxEntry("svar.xml", 7, None), {})
+        shelf.note_missing(OutboxEntry("svar.xml", 7, None), {})
         assert everything(archive.root) == before
 
     def test_less_than_a_whole_second_is_not_covered(self, archive, shelf):

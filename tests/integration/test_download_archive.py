@@ -154,6 +154,15 @@ class TestWindow:
         found = [fetch(run(key=f"2026-10-25T0{hour}")) for hour in (1, 2, 3)]
         assert found == [["h0"], ["h1", "h2"], ["h3"]]
 
+    def test_the_hour_that_is_not_shown_is_a_partition_without_files(self, fetch, at):
+        """A timetable in UTC has a key for it; its files would come twice, with the next hour's."""
+        begin = moment("2026-03-29T01:00")
+        simulator = at(datetime.fromisoformat(begin.add(days=3).isoformat()))
+        for hour in range(3):
+            simulator.put_in_outbox(f"h{hour}.xml", b"1", modified=begin.add(hours=hour))
+        found = [fetch(run(key=f"2026-03-29T0{hour}")) for hour in (1, 2, 3, 4)]
+        assert found == [["h0"], [], ["h1"], ["h2"]]
+
 
 class TestOnce:
     def test_a_second_run_fetches_nothing_and_returns_the_same(self, fetch, november, simulator):
@@ -338,8 +347,33 @@ class TestGaps:
         assert self.summary(tmp_path, day)["names"] == []
         simulator.put_in_outbox("late.xml", b"<svar/>", modified=day["data_interval_start"].add(hours=3))
         assert self.summary(tmp_path, self.day(4))["late"] == ["late.xml"]
-        assert "late.xml is of a time for which the archive was complete without it" in capsys.readouterr().out
+        assert "late.xml is of a time that an earlier run has looked through without it" in capsys.readouterr().out
         assert self.summary(tmp_path, day)["names"] == ["late.xml"]
+
+    def test_a_file_that_was_left_for_the_next_run_is_named_there_and_its_day_returns_it(
+        self, simulator, connection, tmp_path, capsys
+    ):
+        """The next run is about another day: without a word nobody would ever get the file."""
+        day = self.day(5)
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=day["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        first = self.summary(tmp_path, day)
+        assert (list(first["postponed"]), first["names"]) == (["a.xml"], [])
+        assert first["gaps"] != []
+        following = self.summary(tmp_path, self.day(4))
+        assert (following["fetched"], following["names"], following["late"]) == (["a.xml"], [], ["a.xml"])
+        assert "a.xml is of a time that an earlier run has looked through without it" in capsys.readouterr().out
+        again = self.summary(tmp_path, day)
+        assert (again["names"], again["gaps"]) == (["a.xml"], [])
+
+    def test_a_retry_returns_what_was_left_and_does_not_tell_to_clear_itself(
+        self, simulator, connection, tmp_path, capsys
+    ):
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=self.day(5)["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        self.summary(tmp_path, self.day(5))
+        assert self.summary(tmp_path, self.day(5))["names"] == ["a.xml"]
+        assert "looked through without it" not in capsys.readouterr().out
 
     def test_a_backfilled_day_is_complete_by_itself(self, connection, tmp_path):
         given = self.day(5)
@@ -348,6 +382,23 @@ class TestGaps:
         given = self.day(6)
         given["dag_run"].run_type = "backfill"
         assert self.summary(tmp_path, given)["gaps"] == []
+
+    def test_a_pattern_has_the_gaps_of_what_nobody_has_looked_through(self, simulator, connection, tmp_path):
+        """It looks through less than the outbox, but as far back; nothing of that is noted for others."""
+        assert self.summary(tmp_path, self.day(5), pattern="*.xml", on_gap="fail")["gaps"] == []
+        long_ago = self.summary(tmp_path, self.day(45), pattern="*.xml")
+        assert long_ago["gaps"] == [long_ago["window"]]
+        with pytest.raises(AirflowFailException, match="IncompleteArchiveError"):
+            self.summary(tmp_path, self.day(45), pattern="*.xml", on_gap="fail")
+        shelf = Archive(str(tmp_path / "archive")).shelf(simulator.settings())
+        assert shelf.gaps(days_ago(5), days_ago(4)) != []
+
+    def test_a_file_that_matches_a_pattern_and_was_left_is_a_gap(self, simulator, connection, tmp_path):
+        simulator.put_in_outbox("a.xml", b"1" * 100_000, modified=self.day(5)["data_interval_start"].add(hours=3))
+        simulator.faults.drop_after_bytes(50_000, times=3)
+        (gap,) = self.summary(tmp_path, self.day(5), pattern="*.xml")["gaps"]
+        assert (datetime.fromisoformat(gap["until"]) - datetime.fromisoformat(gap["since"])) > timedelta(seconds=0)
+        assert self.summary(tmp_path, self.day(5), pattern="*.xml")["gaps"] == []
 
     def test_a_window_that_has_just_ended_is_given_time_to_settle(self, connection, tmp_path, monkeypatch):
         monkeypatch.setattr(_download, "SETTLED", timedelta(seconds=1))

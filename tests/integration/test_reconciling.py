@@ -78,14 +78,15 @@ class TestARun:
         assert reconcile(gateway, archive).late == ["late.xml"]
         assert reconcile(gateway, archive).late == []
 
-    def test_a_file_that_comes_back_is_not_late(self, simulator, archive, shelf):
-        """That it was not kept was known, and told as a gap."""
+    def test_a_file_that_comes_back_is_told(self, simulator, archive, shelf):
+        """Who asked for its time got a gap, and does not get it now."""
         simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
         with meddling(simulator, {"svar.xml": lambda: remove(simulator, "svar.xml")}) as gateway:
             assert reconcile(gateway, archive).gone == ["svar.xml"]
             simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
             again = reconcile(gateway, archive)
-        assert (again.fetched, again.late) == (["svar.xml"], [])
+            assert archive.shelf(gateway.settings).gaps(OLD - HOUR, OLD + HOUR) == []
+        assert (again.fetched, again.late) == (["svar.xml"], ["svar.xml"])
 
     def test_a_filings_answers_say_what_they_answer(self, simulator, gateway, archive, shelf):
         gateway.upload(b"<a/>", service="Manifest", file_name="a.xml")
@@ -242,8 +243,13 @@ class TestWhatHappensMeanwhile:
             assert "is still being written (1 bytes were fetched, it has 10 now)" in summary.postponed["svar.xml"]
             assert shelf.gaps(NOW - HOUR, NOW - HOUR / 2) == []
             assert names(shelf) == ["old.xml"]
+            (hole,) = [path.name for path in (shelf.folder / "listings").glob("left_*.json")]
+        simulator.put_in_outbox("svar.xml", b"x" * 99, modified=datetime.now(UTC) + timedelta(minutes=5))
         with GatewayClient(simulator.settings()) as gateway:
             assert reconcile(gateway, archive).fetched == ["svar.xml"]
+        left = datetime.fromisoformat(hole.split("_")[1])
+        shelf.cover(Span(left - HOUR, left + HOUR), {})
+        assert shelf.gaps(left - HOUR, left + HOUR) == []  # it is the same file, with a later time
 
     def test_a_young_file_that_stands_still_is_kept_after_a_second_look(self, simulator, gateway, archive):
         simulator.put_in_outbox("svar.xml", b"<svar/>")
@@ -268,7 +274,8 @@ class TestWhatHappensMeanwhile:
         assert "/out/svar.xml" in summary.postponed["svar.xml"]
         assert shelf.gaps(OLD - HOUR, OLD) == []
         assert shelf.gaps(OLD, OLD + HOUR) != []
-        assert reconcile(gateway, archive).fetched == ["svar.xml"]
+        again = reconcile(gateway, archive)
+        assert (again.fetched, again.late) == (["svar.xml"], ["svar.xml"])  # the run of its time went without it
         assert shelf.gaps(OLD - HOUR, OLD + HOUR) == []
         assert archive.verify().problems == []
 
@@ -310,6 +317,39 @@ class TestWhatHappensMeanwhile:
             summary = reconcile(gateway, archive)
         assert (summary.gone, summary.fetched) == ([], [])
         assert "550" in summary.postponed["svar.xml"]
+
+    @pytest.mark.parametrize("before", [False, True], ids=["a new time", "a time that was complete"])
+    def test_a_file_that_was_left_and_goes_before_the_next_run_leaves_a_gap(self, before, simulator, archive, shelf):
+        with GatewayClient(simulator.settings()) as gateway:
+            if before:
+                assert reconcile(gateway, archive).complete
+            simulator.put_in_outbox("svar.xml", b"x" * 5000, modified=OLD)
+            simulator.faults.drop_after_bytes(1000, times=3)
+            assert list(reconcile(gateway, archive).postponed) == ["svar.xml"]
+            assert shelf.gaps(OLD, OLD + timedelta(seconds=1)) != []
+            remove(simulator, "svar.xml")
+            assert reconcile(gateway, archive).complete
+        assert shelf.gaps(OLD - HOUR, OLD + HOUR) == [Span(OLD, OLD + timedelta(seconds=1))]
+
+    def test_a_file_that_goes_is_known_also_when_the_run_breaks_off(self, simulator, archive, shelf):
+        def break_off():
+            raise LoginRefusedError("refused")
+
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        simulator.put_in_outbox("other.xml", b"<other/>", modified=OLD + HOUR)
+        meddle = {"svar.xml": lambda: remove(simulator, "svar.xml"), "other.xml": break_off}
+        with meddling(simulator, meddle) as gateway:
+            with pytest.raises(LoginRefusedError):
+                reconcile(gateway, archive)
+            assert reconcile(gateway, archive).complete
+        assert shelf.gaps(OLD - HOUR, OLD + HOUR) == [Span(OLD, OLD + timedelta(seconds=1))]
+
+    def test_a_file_that_goes_is_known_also_when_it_alone_was_wanted(self, simulator, archive, shelf):
+        simulator.put_in_outbox("svar.xml", b"<svar/>", modified=OLD)
+        with meddling(simulator, {"svar.xml": lambda: remove(simulator, "svar.xml")}) as gateway:
+            assert reconcile(gateway, archive, chosen="svar.xml".__eq__).gone == ["svar.xml"]
+            assert reconcile(gateway, archive).complete
+        assert shelf.gaps(OLD - HOUR, OLD + HOUR) == [Span(OLD, OLD + timedelta(seconds=1))]
 
     def test_a_file_that_changes_each_time_is_left_for_the_next_run(self, simulator, archive):
         sizes = iter(range(10, 100))

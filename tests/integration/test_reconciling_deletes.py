@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,11 +39,11 @@ def test_a_file_that_changed_since_it_was_listed_is_not_deleted(mlsd, simulator,
     class Late(GatewayClient):
         listings = 0
 
-        def list_outbox(self, *, times=True):
+        def list_outbox(self, **options):
             self.listings += 1
             if self.listings == 2:
                 simulator.put_in_outbox("svar.xml", b"<sv4r/>", modified=OLD + HOUR)
-            return super().list_outbox(times=times)
+            return super().list_outbox(**options)
 
     with Late(simulator.settings()) as gateway:
         summary = reconcile(gateway, archive, delete=True)
@@ -80,9 +81,9 @@ def test_what_somebody_else_deletes_meanwhile_is_no_trouble(verb, simulator, arc
     asked = []
 
     class Late(GatewayClient):
-        def list_outbox(self, *, times=True):
+        def list_outbox(self, **options):
             self.come("list_outbox", 2)
-            return super().list_outbox(times=times)
+            return super().list_outbox(**options)
 
         def delete(self, name):
             self.come("delete", 1)
@@ -132,6 +133,37 @@ def test_a_record_that_is_damaged_deletes_nothing(simulator, gateway, archive, s
     (record,) = shelf.records()
     (archive.root / record.folder / record.record).write_bytes(b"torn")
     assert "is no record" in reconcile(gateway, archive, delete=True).not_deleted["svar.xml"]
+    assert simulator.outbox() == ["svar.xml"]
+
+
+def test_a_record_of_another_file_deletes_nothing(simulator, gateway, archive, shelf):
+    """Such as one that was restored to the wrong name: what it speaks of is whole, but is not this file."""
+    for name in ("a.xml", "b.xml"):
+        simulator.put_in_outbox(name, name.encode(), modified=OLD)
+    reconcile(gateway, archive)
+    a, b = (archive.root / record.folder / record.record for record in shelf.records())
+    a.write_bytes(b.read_bytes())
+    (a.parent / a.name.split(".xml.")[0]).with_suffix(".xml").unlink()
+    summary = reconcile(gateway, archive, delete=True)
+    assert (summary.deleted, list(summary.not_deleted)) == (["b.xml"], ["a.xml"])
+    assert "of another file" in summary.not_deleted["a.xml"]
+    assert {(problem.kind, problem.path.rpartition("/")[2]) for problem in archive.verify().problems} == {
+        ("record", a.name)
+    }
+
+
+def test_a_time_that_is_none_says_no_more_than_no_time(simulator, archive):
+    """Some servers tell the year 1 of every file: so equal names and sizes say nothing of the content."""
+
+    class Timeless(GatewayClient):
+        def list_outbox(self, **options):
+            return [replace(entry, modified=datetime(1, 1, 1, tzinfo=UTC)) for entry in super().list_outbox(**options)]
+
+    with Timeless(simulator.settings()) as gateway:
+        simulator.put_in_outbox("svar.xml", b"<one/>")
+        assert reconcile(gateway, archive).fetched == ["svar.xml"]
+        simulator.put_in_outbox("svar.xml", b"<two/>")
+        assert reconcile(gateway, archive, delete=True).deleted == []
     assert simulator.outbox() == ["svar.xml"]
 
 
