@@ -11,7 +11,7 @@ Every error of this package, cut by whose move it is.
     ├── GatewayUnavailableError (ConnectionError)  the network's or the gateway's; retryable
     │   └── GatewayTimeoutError (TimeoutError)
     ├── GatewayRefusedError                    the gateway said no (5xx); .command .code .text
-    │   ├── LoginRefusedError                  530, or the client certificate turned down in the handshake
+    │   ├── LoginRefusedError                  530, a no to the login, or the client certificate turned down
     │   └── FileNotAvailableError              550: no such file, or not for you
     ├── UntrustedGatewayError                  we said no: the gateway's own certificate or TLS version
     ├── GatewayProtocolError                   a reply or file that cannot be read

@@ -14,6 +14,7 @@ import ftplib
 import re
 import ssl
 
+from airflow_provider_icsftps.exceptions import InvalidNameError
 from airflow_provider_icsftps.gateway._deadline import Deadline
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway._sockets import ready
@@ -81,8 +82,7 @@ class ControlConnection(ftplib.FTP_TLS):
         """
         _ = self.control
         if self.file.take_in():
-            unasked = self.getresp()  # raises a 421, which says why it is closing
-            raise ftplib.error_proto(f"{unasked} without being asked")
+            self._refuse_unasked()
         return super().sendcmd(cmd)
 
     def voidcmd(self, cmd: str) -> str:
@@ -108,8 +108,24 @@ class ControlConnection(ftplib.FTP_TLS):
             raise ValueError("a command must not hold line breaks")
         if self.severed:
             raise EOFError
+        content = self.encoded(line)
         self.control.settimeout(self._reply_seconds())
-        self.control.sendall((line + "\r\n").encode(self.encoding, "surrogateescape"))
+        self.control.sendall(content + b"\r\n")
+
+    def encoded(self, line: str) -> bytes:
+        """
+        Return a line as it is sent.
+
+        :param line: without its end.
+        :raises InvalidNameError: when a name in it has a character that the gateway's encoding has not.
+        """
+        try:
+            return line.encode(self.encoding, "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidNameError(
+                f"{line.partition(' ')[2]!r} cannot be said to {self.settings.address}: the encoding {self.encoding} "
+                f"does not have {line[error.start]!r}; correct the name, or the connection's encoding"
+            ) from error
 
     def getmultiline(self) -> str:
         """Return a reply of one or more lines, bounded in length and in time, without its last line end."""
@@ -123,6 +139,25 @@ class ControlConnection(ftplib.FTP_TLS):
                 raise ftplib.error_proto(f"a reply of more than {_MAX_REPLY_LINES} lines")
             lines.append(self.getline())
         return "\n".join(lines)
+
+    def _refuse_unasked(self) -> None:
+        """Raise what was said without being asked: a 421 says why it is closing, a no is none to the next command."""
+        try:
+            unasked = self.getresp()
+        except ftplib.Error as error:
+            unasked = str(error)
+        unasked = self.without_password(unasked)
+        if unasked.startswith("421"):
+            raise ftplib.error_temp(unasked)
+        raise ftplib.error_proto(f"{unasked} without being asked")
+
+    def without_password(self, reply: str) -> str:
+        """
+        Return a reply as it may go into logs: a gateway may repeat what it was sent.
+
+        :param reply: code and text.
+        """
+        return reply[:4] + reply[4:].replace(self.settings.password, "***")
 
     def _reply_seconds(self) -> float:
         return self.within(float(self.timeout or self.settings.timeout))

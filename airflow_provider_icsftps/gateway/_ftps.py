@@ -121,6 +121,7 @@ class FtpsSession(ControlConnection):
         Read the gateway's greeting.
 
         :raises GatewayUnavailableError: when there is none, or a "not now".
+        :raises GatewayRefusedError: when it does not talk to us.
         :raises GatewayProtocolError: when what speaks there is no FTP server.
         """
         with self.mapped(self._where):
@@ -171,15 +172,18 @@ class FtpsSession(ControlConnection):
         """
         Send the username, and the password if it is asked for; each once.
 
-        :raises LoginRefusedError: when the gateway turns them down.
+        :raises LoginRefusedError: when the gateway turns them down, by whatever 5xx: accounts lock.
+        :raises GatewayProtocolError: when its answer is neither a yes nor a no.
         """
         with self.mapped(f"Login of {self.settings.username} at {self.settings.address}", "USER"):
             try:
-                if self.sendcmd(f"USER {self.settings.username}")[:1] == "3":
-                    self.sendcmd(f"PASS {self.settings.password}")
-            except ftplib.Error as error:  # its text goes into logs, and a gateway may repeat what it was sent
-                reply = str(error)
-                raise type(error)(reply[:4] + reply[4:].replace(self.settings.password, "***")) from None
+                reply = self.sendcmd(f"USER {self.settings.username}")
+                if reply.startswith("3"):
+                    self.voidcmd(f"PASS {self.settings.password}")
+                elif not reply.startswith("2"):
+                    raise ftplib.error_reply(reply)
+            except ftplib.Error as error:
+                raise type(error)(self.without_password(str(error))) from None
 
     def protect(self) -> None:
         """
@@ -244,7 +248,7 @@ class FtpsSession(ControlConnection):
         :param tried: what is being tried, on what: the first half of the error's line.
         :param command: the command, for the error's attributes; no secret in it.
         :param handshake: whether it is the control connection's TLS handshake.
-        :raises GatewayRefusedError: for a 5xx reply; 530 and 550 have classes of their own.
+        :raises GatewayRefusedError: for a 5xx reply; a refused login and a missing file have classes of their own.
         :raises GatewayUnavailableError: for a 4xx reply, and when the connection fails.
         :raises GatewayProtocolError: for a reply that makes no sense.
         """

@@ -16,6 +16,8 @@ from airflow_provider_icsftps.exceptions import (
     UntrustedGatewayError,
 )
 
+#: Commands whose 550 is about a file or folder.
+_ABOUT_FILES = {"STOR", "RETR", "DELE", "MLSD", "LIST", "NLST", "SIZE", "MDTM"}
 #: Reasons that OpenSSL gives when what came was no TLS.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 
@@ -25,31 +27,34 @@ def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     Say what a 5xx reply means.
 
     :param tried: what was being tried, on what.
-    :param command: the command that was refused, without secrets.
+    :param command: the command that was refused, without secrets; empty for a greeting.
     :param reply: the reply, code and text.
-    :return: 530 is a refused login, 550 a file that is not available.
+    :return: 530, and any no to a login, is a refused login; 550 is a file that is not available, if it was about one.
     """
     code = int(reply[:3]) if reply[:3].isdigit() else 0
     text = reply[3:].strip()
-    kind: type[GatewayRefusedError] = {530: LoginRefusedError, 550: FileNotAvailableError}.get(
-        code, GatewayRefusedError
-    )
+    kind: type[GatewayRefusedError] = GatewayRefusedError
     todo = ""
+    if command == "USER" or (code == 530 and command):
+        kind = LoginRefusedError
+    elif code == 550 and command in _ABOUT_FILES:  # from others it would pass for a file that has gone
+        kind = FileNotAvailableError
     if kind is LoginRefusedError:
         todo = "; check username, password and that the certificate is registered (not tried again: accounts lock)"
     return kind(f"{tried}: the gateway answered {reply}{todo}", command=command, code=code, text=text)
 
 
-def no_data_port(tried: str, reply: str) -> GatewayRefusedError:
+def no_data_port(tried: str, verb: str, reply: str) -> GatewayRefusedError:
     """
-    Say what a 550 to PASV means: no data connections, and nothing about the file that one was wanted for.
+    Say what a 550 to PASV or EPSV means: no data connections, and nothing about the file that one was wanted for.
 
     :param tried: what was being tried, on what.
+    :param verb: which of the two.
     :param reply: the reply, code and text.
     :return: the error to raise.
     """
-    message = f"{tried}: the gateway answered {reply} to PASV; ask its support why it gives no data connections"
-    return GatewayRefusedError(message, command="PASV", code=550, text=reply[3:].strip())
+    message = f"{tried}: the gateway answered {reply} to {verb}; ask its support why it gives no data connections"
+    return GatewayRefusedError(message, command=verb, code=550, text=reply[3:].strip())
 
 
 def connection_error(tried: str, error: Exception, *, handshake: bool = False) -> IcsFtpsError:

@@ -208,6 +208,10 @@ ELSEWHERE = {
         lambda w: w.scripted({"PASV": "550 Permission denied."}),
         ("data connection", "no_data_connection", "550 Permission denied"),
     ),
+    "no extended passive mode": (
+        lambda w: w.scripted({"PASV": "500 what?", "EPSV": "550 Permission denied."}),
+        ("data connection", "no_data_connection", "550 Permission denied"),
+    ),
     "cut off before a port was named": (
         lambda w: w.scripted({"PASV": cut}),
         ("data connection", "cut_off", "cut off in the middle"),

@@ -195,6 +195,24 @@ def test_a_second_answer_does_not_confirm_a_deletion(pki, client):
     assert server.commands.count("DELE") == 1
 
 
+@pytest.mark.parametrize("late", ["550 no such file", "553 no", "530 who are you", "450 busy"])
+@pytest.mark.parametrize("verb", ["DELE", "SIZE", "STOR"])
+def test_a_no_without_being_asked_is_not_the_answer_to_the_next_question(pki, client, verb, late):
+    """A 550 would mean that the next file is not there: it would be filed again, or taken for deleted."""
+    with ScriptedServer(pki, {"MDTM": twice("213 20261101100000", late)}, files=FILES) as server:
+        gateway = client(server)
+        gateway.look_at("a.xml")
+        with refused(GatewayProtocolError, server.address, f"{late} without being asked"):
+            if verb == "DELE":
+                gateway.delete("a.xml")
+            elif verb == "SIZE":
+                gateway.look_at("a.xml")
+            else:
+                upload(gateway)
+    assert server.commands[-1] == "MDTM"
+    assert gateway.last_transfer == Transfer.NONE
+
+
 def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, client):
     def forged(talk: Conversation, _: str) -> None:
         high, low = divmod(talk.listen_for_data(), 256)
