@@ -94,7 +94,7 @@ class CertificateError(ConfigurationError):
 
     :param message: what is wrong and what to do.
     :param reason: one of ``unreadable``, ``passphrase``, ``no_key``, ``no_certificate``, ``expired``,
-        ``not_yet_valid``, ``environment``, ``username``.
+        ``not_yet_valid``, ``unusable``, ``environment``, ``username``.
     """
 
     def __init__(self, message: str, *, reason: str = "unreadable") -> None:

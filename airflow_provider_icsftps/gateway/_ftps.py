@@ -28,7 +28,7 @@ from airflow_provider_icsftps.gateway._control_connection import ControlConnecti
 from airflow_provider_icsftps.gateway._deadline import Deadline
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway._sockets import addresses_of, keep_alive, tune, wrapped
-from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal, refused_at_once
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
 #: Refusals of a data connection, which mean that the TLS session was forgotten when it was not resumed.
@@ -151,7 +151,7 @@ class FtpsSession(ControlConnection):
         """
         Make the TLS handshake: see that it is the gateway, and show the client certificate.
 
-        :raises UntrustedGatewayError: when it is not, or does not speak TLS 1.2 with a cipher that is accepted here.
+        :raises UntrustedGatewayError: when it is not, or does not speak TLS 1.2 as it is accepted here.
         :raises LoginRefusedError: when it turns the client certificate down.
         """
         with self.mapped(f"{self._where}: TLS handshake", handshake=True):
@@ -160,10 +160,9 @@ class FtpsSession(ControlConnection):
             try:
                 tls.do_handshake()
             except ssl.SSLError as error:
-                if "HANDSHAKE_FAILURE" in (error.reason or "") and tls.cipher() is None:  # no certificate asked for yet
-                    raise UntrustedGatewayError(
-                        f"{self._where}: the gateway does not speak TLS 1.2 with a cipher that is accepted here"
-                    ) from error
+                early = refused_at_once(self._where, error) if tls.cipher() is None else None
+                if early is not None:
+                    raise early from error
                 raise
             self.tls_session = tls.session
             self.file = ReplyReader(tls, self.encoding)
