@@ -141,13 +141,14 @@ class ControlConnection(ftplib.FTP_TLS):
         return "\n".join(lines)
 
     def _refuse_unasked(self) -> None:
-        """Raise what was said without being asked: a 421 says why it is closing, a no is none to the next command."""
+        """Raise what was said without being asked: a "not now" ends the session, a no is none to the next command."""
         try:
             unasked = self.getresp()
         except ftplib.Error as error:
             unasked = str(error)
         unasked = self.without_password(unasked)
-        if unasked.startswith("421"):
+        if unasked.startswith("4"):
+            self.close()
             raise ftplib.error_temp(unasked)
         raise ftplib.error_proto(f"{unasked} without being asked")
 

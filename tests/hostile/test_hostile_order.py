@@ -195,7 +195,7 @@ def test_a_second_answer_does_not_confirm_a_deletion(pki, client):
     assert server.commands.count("DELE") == 1
 
 
-@pytest.mark.parametrize("late", ["550 no such file", "553 no", "530 who are you", "450 busy"])
+@pytest.mark.parametrize("late", ["550 no such file", "553 no", "530 who are you"])
 @pytest.mark.parametrize("verb", ["DELE", "SIZE", "STOR"])
 def test_a_no_without_being_asked_is_not_the_answer_to_the_next_question(pki, client, verb, late):
     """A 550 would mean that the next file is not there: it would be filed again, or taken for deleted."""
@@ -211,6 +211,20 @@ def test_a_no_without_being_asked_is_not_the_answer_to_the_next_question(pki, cl
                 upload(gateway)
     assert server.commands[-1] == "MDTM"
     assert gateway.last_transfer == Transfer.NONE
+
+
+@pytest.mark.parametrize("late", ["450 busy", "426 cut off", "421 maintenance"])
+def test_a_not_now_without_being_asked_ends_the_session_and_a_look_is_taken_over_a_new_one(pki, client, late):
+    with ScriptedServer(pki, {"MDTM": twice("213 20261101100000", late)}, files=FILES) as server:
+        gateway = client(server)
+        gateway.look_at("a.xml")
+        assert gateway.stored_size("Manifest", "a.xml") is None
+        gateway.look_at("a.xml")
+        with refused(GatewayUnavailableError, server.address, late):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.NONE
+    assert server.connections == 2
+    assert "STOR" not in server.commands
 
 
 def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, client):
