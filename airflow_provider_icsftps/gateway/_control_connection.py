@@ -80,10 +80,18 @@ class ControlConnection(ftplib.FTP_TLS):
         :param cmd: verb and argument.
         :raises ftplib.Error: when the reply is a no or makes no sense, or something was said without being asked.
         """
+        self.expect_silence()
+        return super().sendcmd(cmd)
+
+    def expect_silence(self) -> None:
+        """
+        See that nothing lies ready that would be taken for the reply to the next command.
+
+        :raises ftplib.Error: what was said without being asked.
+        """
         _ = self.control
         if self.file.take_in():
             self._refuse_unasked()
-        return super().sendcmd(cmd)
 
     def voidcmd(self, cmd: str) -> str:
         """

@@ -49,6 +49,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     control = session.control
     session.encoded(command)  # raises now, not when a port has been asked for
     host, port = _passive(session)
+    session.expect_silence()
     session.command_sent = True
     session.putcmd(command)
     # wrapped before it is connected: wrapping fails and leaks the socket when the server has reset it by then

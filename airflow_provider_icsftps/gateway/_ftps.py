@@ -267,7 +267,7 @@ class FtpsSession(ControlConnection):
         except (ftplib.Error, UnicodeError) as error:
             self.close()
             todo = "check host and port"
-            if command == "STOR":
+            if command == "STOR" and self.command_sent:
                 todo = "what became of the file is not known. File it again, which looks first"
             raise GatewayProtocolError(
                 f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense; {todo}, "

@@ -227,19 +227,19 @@ def test_a_not_now_without_being_asked_ends_the_session_and_a_look_is_taken_over
     assert "STOR" not in server.commands
 
 
-def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, client):
+@pytest.mark.parametrize("replies", [("150 send it", "226 got it"), ("553 no",), ("550 no such folder",)])
+def test_replies_that_lie_ready_behind_the_227_are_not_those_to_an_upload(pki, client, replies):
     def forged(talk: Conversation, _: str) -> None:
         high, low = divmod(talk.listen_for_data(), 256)
-        talk.say(f"227 Entering Passive Mode (127,0,0,1,{high},{low})", "150 send it", "226 got it")
+        talk.say(f"227 Entering Passive Mode (127,0,0,1,{high},{low})", *replies)
 
-    def silent(talk: Conversation, _: str) -> None:
-        receive(talk.accept_data(), bytearray())
-
-    with ScriptedServer(pki, {"PASV": forged, "STOR": silent}) as server:
-        gateway = client(server, **QUICK)
-        with refused(TransferError, server.address, PATH, "226 got it"):
+    with ScriptedServer(pki, {"PASV": forged}) as server:
+        gateway = client(server)
+        with refused(GatewayProtocolError, server.address, PATH, f"{replies[0]} without being asked") as caught:
             upload(gateway)
-    assert gateway.last_transfer == Transfer.SENT
+    assert "not known" not in str(caught.value)
+    assert gateway.last_transfer == Transfer.NONE
+    assert "STOR" not in server.commands
 
 
 @pytest.mark.parametrize("verb", ["RETR", "MLSD"])
