@@ -45,6 +45,8 @@ class ControlConnection(ftplib.FTP_TLS):
         self.host = settings.host
         #: Whether another thread has broken it off.
         self.severed = False
+        #: Whether it may not be in step: some say 226 behind a 426, which would pass for the next command's reply.
+        self.may_say_more = False
 
     @property
     def is_open(self) -> bool:
@@ -186,6 +188,9 @@ class ControlConnection(ftplib.FTP_TLS):
         usual, self.timeout = self.timeout, self.settings.completion_timeout
         try:
             return self.voidresp()
+        except ftplib.error_temp as error:
+            self.may_say_more = str(error).startswith("426")
+            raise
         finally:
             self.timeout = usual
 

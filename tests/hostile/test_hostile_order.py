@@ -213,6 +213,29 @@ def test_a_no_without_being_asked_is_not_the_answer_to_the_next_question(pki, cl
     assert gateway.last_transfer == Transfer.NONE
 
 
+def test_a_226_behind_a_426_does_not_confirm_a_deletion(pki, client):
+    """Some servers say both to a transfer that broke off, the second one when they have tidied up."""
+    owing = set[Conversation]()
+
+    def cut(talk: Conversation, path: str) -> None:
+        talk.say("150 here it comes")
+        talk.accept_data().close()
+        talk.say("426 cut off")
+        owing.add(talk)
+
+    def tidied_up(talk: Conversation, path: str) -> None:
+        if talk in owing:
+            talk.say("226 tidied up")
+        talk.say("550 no such file")
+
+    with ScriptedServer(pki, {"MLSD": cut, "DELE": tidied_up}) as server:
+        gateway = client(server)
+        with refused(GatewayUnavailableError, server.address, "426 cut off"):
+            gateway.list_outbox()
+        with refused(FileNotAvailableError, server.address, "550 no such file"):
+            gateway.delete("a.xml")
+
+
 @pytest.mark.parametrize("late", ["450 busy", "426 cut off", "421 maintenance"])
 def test_a_not_now_without_being_asked_ends_the_session_and_a_look_is_taken_over_a_new_one(pki, client, late):
     with ScriptedServer(pki, {"MDTM": twice("213 20261101100000", late)}, files=FILES) as server:
