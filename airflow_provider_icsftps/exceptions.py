@@ -11,7 +11,7 @@ Every error of this package, cut by whose move it is.
     ├── GatewayUnavailableError (ConnectionError)  the network's or the gateway's; retryable
     │   └── GatewayTimeoutError (TimeoutError)
     ├── GatewayRefusedError                    the gateway said no (5xx); .command .code .text
-    │   ├── LoginRefusedError                  530, or the client certificate turned down in the handshake
+    │   ├── LoginRefusedError                  530, a no to the login, or the client certificate turned down
     │   └── FileNotAvailableError              550: no such file, or not for you
     ├── UntrustedGatewayError                  we said no: the gateway's own certificate or TLS version
     ├── GatewayProtocolError                   a reply or file that cannot be read
@@ -94,7 +94,7 @@ class CertificateError(ConfigurationError):
 
     :param message: what is wrong and what to do.
     :param reason: one of ``unreadable``, ``passphrase``, ``no_key``, ``no_certificate``, ``expired``,
-        ``not_yet_valid``, ``environment``, ``username``.
+        ``not_yet_valid``, ``unusable``, ``environment``, ``username``.
     """
 
     def __init__(self, message: str, *, reason: str = "unreadable") -> None:

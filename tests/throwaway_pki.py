@@ -21,8 +21,8 @@ CVR = "12345678"
 _ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
 
 
-def _key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def _key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def _ca_name(common_name: str) -> x509.Name:
@@ -93,17 +93,19 @@ class ThrowawayPki:
         *,
         expired: bool = False,
         since: timedelta = -timedelta(days=2),
+        usage: ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+        bits: int = 2048,
     ) -> Path:
         """Another server certificate with its key."""
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        key = _key()
+        key = _key(bits)
         certificate = self._issue(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, label)]),
             key,
             self._root,
             self._root_key,
-            usage=ExtendedKeyUsageOID.SERVER_AUTH,
+            usage=usage,
             alternatives=alternatives,
             since=since,
             until=-timedelta(days=1) if expired else timedelta(days=30),

@@ -14,6 +14,7 @@ import ftplib
 import re
 import ssl
 
+from airflow_provider_icsftps.exceptions import InvalidNameError
 from airflow_provider_icsftps.gateway._deadline import Deadline
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway._sockets import ready
@@ -44,6 +45,8 @@ class ControlConnection(ftplib.FTP_TLS):
         self.host = settings.host
         #: Whether another thread has broken it off.
         self.severed = False
+        #: Whether it may not be in step: some say 226 behind a 426, which would pass for the next command's reply.
+        self.may_say_more = False
 
     @property
     def is_open(self) -> bool:
@@ -79,11 +82,18 @@ class ControlConnection(ftplib.FTP_TLS):
         :param cmd: verb and argument.
         :raises ftplib.Error: when the reply is a no or makes no sense, or something was said without being asked.
         """
+        self.expect_silence()
+        return super().sendcmd(cmd)
+
+    def expect_silence(self) -> None:
+        """
+        See that nothing lies ready that would be taken for the reply to the next command.
+
+        :raises ftplib.Error: what was said without being asked.
+        """
         _ = self.control
         if self.file.take_in():
-            unasked = self.getresp()  # raises a 421, which says why it is closing
-            raise ftplib.error_proto(f"{unasked} without being asked")
-        return super().sendcmd(cmd)
+            self._refuse_unasked()
 
     def voidcmd(self, cmd: str) -> str:
         """
@@ -108,8 +118,24 @@ class ControlConnection(ftplib.FTP_TLS):
             raise ValueError("a command must not hold line breaks")
         if self.severed:
             raise EOFError
+        content = self.encoded(line)
         self.control.settimeout(self._reply_seconds())
-        self.control.sendall((line + "\r\n").encode(self.encoding, "surrogateescape"))
+        self.control.sendall(content + b"\r\n")
+
+    def encoded(self, line: str) -> bytes:
+        """
+        Return a line as it is sent.
+
+        :param line: without its end.
+        :raises InvalidNameError: when a name in it has a character that the gateway's encoding has not.
+        """
+        try:
+            return line.encode(self.encoding, "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidNameError(
+                f"{line.partition(' ')[2]!r} cannot be said to {self.settings.address}: the encoding {self.encoding} "
+                f"does not have {line[error.start]!r}; correct the name, or the connection's encoding"
+            ) from error
 
     def getmultiline(self) -> str:
         """Return a reply of one or more lines, bounded in length and in time, without its last line end."""
@@ -123,6 +149,26 @@ class ControlConnection(ftplib.FTP_TLS):
                 raise ftplib.error_proto(f"a reply of more than {_MAX_REPLY_LINES} lines")
             lines.append(self.getline())
         return "\n".join(lines)
+
+    def _refuse_unasked(self) -> None:
+        """Raise what was said without being asked: a "not now" ends the session, a no is none to the next command."""
+        try:
+            unasked = self.getresp()
+        except ftplib.Error as error:
+            unasked = str(error)
+        unasked = self.without_password(unasked)
+        if unasked.startswith("4"):
+            self.close()
+            raise ftplib.error_temp(unasked)
+        raise ftplib.error_proto(f"{unasked} without being asked")
+
+    def without_password(self, reply: str) -> str:
+        """
+        Return a reply as it may go into logs: a gateway may repeat what it was sent.
+
+        :param reply: code and text.
+        """
+        return reply[:4] + reply[4:].replace(self.settings.password, "***")
 
     def _reply_seconds(self) -> float:
         return self.within(float(self.timeout or self.settings.timeout))
@@ -142,6 +188,9 @@ class ControlConnection(ftplib.FTP_TLS):
         usual, self.timeout = self.timeout, self.settings.completion_timeout
         try:
             return self.voidresp()
+        except ftplib.error_temp as error:
+            self.may_say_more = str(error).startswith("426")
+            raise
         finally:
             self.timeout = usual
 

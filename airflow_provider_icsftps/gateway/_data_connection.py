@@ -36,6 +36,7 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     :param session: an open session; it keeps whether the command was sent and a 1xx came.
     :param command: STOR, RETR, NLST, LIST or MLSD with its argument.
     :return: the data connection, protected; its owner closes it.
+    :raises InvalidNameError: when the command cannot be said in the gateway's encoding; nothing was sent then.
     :raises ftplib.Error: when the gateway refuses instead.
     :raises OSError: when there is no data connection, and the gateway does not say why.
     :raises GatewayRefusedError: when the gateway gives no data port.
@@ -43,10 +44,12 @@ def open_data(session: FtpsSession, command: str) -> ssl.SSLSocket:
     :raises GatewayProtocolError: when it names a port outside of those that the settings allow.
     :raises UntrustedGatewayError: when it is not protected as agreed on, or leads to another server.
     """
-    control = session.control
     session.data_port = 0
     session.data_open = session.command_sent = session.transfer_began = False
+    control = session.control
+    session.encoded(command)  # raises now, not when a port has been asked for
     host, port = _passive(session)
+    session.expect_silence()
     session.command_sent = True
     session.putcmd(command)
     # wrapped before it is connected: wrapping fails and leaks the socket when the server has reset it by then
@@ -116,16 +119,14 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
     reply = ""
     if session.af == socket.AF_INET:
         try:
-            reply = session.sendcmd("PASV")
+            reply = _ask_for_port(session, "PASV")
         except ftplib.error_perm as error:
-            if str(error).startswith("550"):
-                raise no_data_port(f"Data connection to {session.settings.address}", str(error)) from error
             if not str(error).startswith(_NOT_IMPLEMENTED):
                 raise
     try:
         port = ftplib.parse227(reply)[1] if reply else 0
         if not port:
-            reply = session.sendcmd("EPSV")
+            reply = _ask_for_port(session, "EPSV")
             port = int(ftplib.parse229(reply, peer)[1])
     except (ValueError, IndexError):  # ftplib does not check what stands between the bars
         raise ftplib.error_proto(reply) from None
@@ -139,6 +140,15 @@ def _passive(session: FtpsSession) -> tuple[str, int]:
             f"{allowed[0]}-{allowed[1]} that the connection allows; correct the range or leave it out"
         )
     return peer[0], port
+
+
+def _ask_for_port(session: FtpsSession, verb: str) -> str:
+    try:
+        return session.sendcmd(verb)
+    except ftplib.error_perm as error:
+        if str(error).startswith("550"):
+            raise no_data_port(f"Data connection to {session.settings.address}", verb, str(error)) from error
+        raise
 
 
 def _shake_hands(session: FtpsSession, data: ssl.SSLSocket, control: ssl.SSLSocket, tried: str) -> None:

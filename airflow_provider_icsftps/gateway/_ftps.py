@@ -28,7 +28,7 @@ from airflow_provider_icsftps.gateway._control_connection import ControlConnecti
 from airflow_provider_icsftps.gateway._deadline import Deadline
 from airflow_provider_icsftps.gateway._replies import ReplyReader
 from airflow_provider_icsftps.gateway._sockets import addresses_of, keep_alive, tune, wrapped
-from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal
+from airflow_provider_icsftps.gateway._wire_errors import connection_error, refusal, refused_at_once
 from airflow_provider_icsftps.gateway.settings import GatewaySettings
 
 #: Refusals of a data connection, which mean that the TLS session was forgotten when it was not resumed.
@@ -121,6 +121,7 @@ class FtpsSession(ControlConnection):
         Read the gateway's greeting.
 
         :raises GatewayUnavailableError: when there is none, or a "not now".
+        :raises GatewayRefusedError: when it does not talk to us.
         :raises GatewayProtocolError: when what speaks there is no FTP server.
         """
         with self.mapped(self._where):
@@ -150,7 +151,7 @@ class FtpsSession(ControlConnection):
         """
         Make the TLS handshake: see that it is the gateway, and show the client certificate.
 
-        :raises UntrustedGatewayError: when it is not, or does not speak TLS 1.2 with a cipher that is accepted here.
+        :raises UntrustedGatewayError: when it is not, or does not speak TLS 1.2 as it is accepted here.
         :raises LoginRefusedError: when it turns the client certificate down.
         """
         with self.mapped(f"{self._where}: TLS handshake", handshake=True):
@@ -159,10 +160,9 @@ class FtpsSession(ControlConnection):
             try:
                 tls.do_handshake()
             except ssl.SSLError as error:
-                if "HANDSHAKE_FAILURE" in (error.reason or "") and tls.cipher() is None:  # no certificate asked for yet
-                    raise UntrustedGatewayError(
-                        f"{self._where}: the gateway does not speak TLS 1.2 with a cipher that is accepted here"
-                    ) from error
+                early = refused_at_once(self._where, error) if tls.cipher() is None else None
+                if early is not None:
+                    raise early from error
                 raise
             self.tls_session = tls.session
             self.file = ReplyReader(tls, self.encoding)
@@ -171,15 +171,18 @@ class FtpsSession(ControlConnection):
         """
         Send the username, and the password if it is asked for; each once.
 
-        :raises LoginRefusedError: when the gateway turns them down.
+        :raises LoginRefusedError: when the gateway turns them down, by whatever 5xx: accounts lock.
+        :raises GatewayProtocolError: when its answer is neither a yes nor a no.
         """
         with self.mapped(f"Login of {self.settings.username} at {self.settings.address}", "USER"):
             try:
-                if self.sendcmd(f"USER {self.settings.username}")[:1] == "3":
-                    self.sendcmd(f"PASS {self.settings.password}")
-            except ftplib.Error as error:  # its text goes into logs, and a gateway may repeat what it was sent
-                reply = str(error)
-                raise type(error)(reply[:4] + reply[4:].replace(self.settings.password, "***")) from None
+                reply = self.sendcmd(f"USER {self.settings.username}")
+                if reply.startswith("3"):
+                    self.voidcmd(f"PASS {self.settings.password}")
+                elif not reply.startswith("2"):
+                    raise ftplib.error_reply(reply)
+            except ftplib.Error as error:
+                raise type(error)(self.without_password(str(error))) from None
 
     def protect(self) -> None:
         """
@@ -244,7 +247,7 @@ class FtpsSession(ControlConnection):
         :param tried: what is being tried, on what: the first half of the error's line.
         :param command: the command, for the error's attributes; no secret in it.
         :param handshake: whether it is the control connection's TLS handshake.
-        :raises GatewayRefusedError: for a 5xx reply; 530 and 550 have classes of their own.
+        :raises GatewayRefusedError: for a 5xx reply; a refused login and a missing file have classes of their own.
         :raises GatewayUnavailableError: for a 4xx reply, and when the connection fails.
         :raises GatewayProtocolError: for a reply that makes no sense.
         """
@@ -264,7 +267,7 @@ class FtpsSession(ControlConnection):
         except (ftplib.Error, UnicodeError) as error:
             self.close()
             todo = "check host and port"
-            if command == "STOR":
+            if command == "STOR" and self.command_sent:
                 todo = "what became of the file is not known. File it again, which looks first"
             raise GatewayProtocolError(
                 f"{tried}: the gateway answered {str(error)[:300]!r}, which makes no sense; {todo}, "

@@ -48,8 +48,9 @@ class KeptSession:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a session that has not been given up and is not so old that it will be opened anew."""
-        return self._session is not None and self._session.is_open and not self._is_aged(self._session)
+        """Whether there is a session that is neither given up nor to be opened anew: not old, and in step."""
+        session = self._session
+        return session is not None and session.is_open and not session.may_say_more and not self._is_aged(session)
 
     def connect(self) -> None:
         """

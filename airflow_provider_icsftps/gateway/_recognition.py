@@ -22,6 +22,7 @@ from airflow_provider_icsftps.exceptions import (
     one_line,
 )
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
+from airflow_provider_icsftps.gateway._wire_errors import UNSAFE
 
 _CERTIFICATE = {
     "unreadable": "certificate_unreadable",
@@ -32,9 +33,16 @@ _CERTIFICATE = {
     "username": "no_username",
     "expired": "certificate_expired",
     "not_yet_valid": "certificate_not_yet_valid",
+    "unusable": "certificate_unusable",
 }
 # of OpenSSL's X509_V_ERR_…; what is not here is about the authority
-_VERIFY = {9: "server_not_yet_valid", 10: "server_expired", 62: "server_other_host", 64: "server_other_host"}
+_VERIFY = {
+    9: "server_not_yet_valid",
+    10: "server_expired",
+    62: "server_other_host",
+    64: "server_other_host",
+    **dict.fromkeys((26, 66, 67, 68), "server_unfit"),  # its purpose, too short a key, too weak a signature
+}
 _NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM}
 _LOCKED = ("lock", "blocked", "disabled", "suspended", "låst", "spærret")
 _NOT_REGISTERED = ("regist", "unknown certificate", "certificate unknown", "no certificate")
@@ -116,8 +124,10 @@ def _handshake(error: IcsFtpsError, session: FtpsSession) -> str | None:
         return "tls_too_old"
     if "PROTOCOL_VERSION" in reason:  # it has none that is as old as what was offered
         return "tls_too_new"
+    if reason == "TLSV1_UNRECOGNIZED_NAME":
+        return "server_other_host"
     if isinstance(error, UntrustedGatewayError):
-        return "no_common_cipher"
+        return "tls_unsafe" if reason in UNSAFE else "no_common_cipher"
     return "not_tls" if isinstance(error, GatewayProtocolError) else "handshake_cut"
 
 
@@ -145,7 +155,7 @@ def _data(error: IcsFtpsError, session: FtpsSession) -> str | None:
         return "no_data_connection"
     if not session.data_port or session.data_open:
         return None
-    if isinstance(error, UntrustedGatewayError) or isinstance(cause, ssl.SSLError):
+    if isinstance(error, UntrustedGatewayError):
         return "data_connection_untrusted"
     if isinstance(error, GatewayProtocolError):
         return "data_port_outside"

@@ -18,7 +18,7 @@ import ssl
 import struct
 from typing import Protocol
 
-from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError
+from airflow_provider_icsftps.exceptions import IcsFtpsError, TransferError, one_line
 from airflow_provider_icsftps.gateway._data_connection import BLOCK, end_politely, open_data
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
 from airflow_provider_icsftps.gateway._wire_errors import connection_error
@@ -116,7 +116,7 @@ class Upload:
                 if ended and not data.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                     self.transfer = Transfer.CONFIRMED
                 else:  # some gateways say 226 to whatever they got
-                    log.warning("%s: the gateway says %s, but the data connection was reset", tried, reply)
+                    log.warning("%s: the gateway says %s, but the data connection was reset", tried, one_line(reply))
         return self.sent
 
     def _answered(self) -> bool:

@@ -212,7 +212,7 @@ class Walk:
         try:
             self._root = names_in(self._open, "/")
         except GatewayRefusedError as error:
-            if error.code == _SESSION_REUSE or error.command == "PASV":
+            if error.code == _SESSION_REUSE or error.command in {"PASV", "EPSV"}:
                 raise
             raise Skipped(
                 f"The root folder may not be listed ({words(error)}); that of {self._known.outbox} shows it"

@@ -246,7 +246,7 @@ class ClientCertificate:
         that only its owner can read), with the key encrypted under a random passphrase.
 
         :param context: the context to load into.
-        :raises CertificateError: when OpenSSL does not take it.
+        :raises CertificateError: reason ``unusable``: OpenSSL does not take it, its key may be too short.
         """
         passphrase = secrets.token_urlsafe(24)
         key = self.private_key.private_bytes(
@@ -261,7 +261,8 @@ class ClientCertificate:
             except ssl.SSLError as error:
                 raise CertificateError(
                     f"Client certificate of {self.username or self.subject}: OpenSSL does not take it "
-                    f"({error.reason or error})"
+                    f"({(error.reason or str(error)).replace('_', ' ').lower()}); order a new one",
+                    reason="unusable",
                 ) from error
 
 

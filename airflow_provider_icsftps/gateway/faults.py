@@ -79,6 +79,10 @@ _TABLE: dict[str, dict[str, tuple[Mender, str]]] = {
             "The client certificate of {username} is valid only from {not_before} on; wait for it, or set this "
             "machine's clock",
         ),
+        "certificate_unusable": (
+            _YOU,
+            "The client certificate can be read, and is not good enough to be used. {error}",
+        ),
     },
     # the way there
     "name lookup": {
@@ -144,13 +148,14 @@ _TABLE: dict[str, dict[str, tuple[Mender, str]]] = {
             _SUPPORT,
             "{address} and this machine have no cipher of TLS 1.2 in common; the gateway's are too old",
         ),
+        "tls_unsafe": (_SUPPORT, "{address} offers TLS 1.2 in a way that is not safe; it should be updated. {error}"),
         "not_tls": (
             _NETWORK,
             "{address} answers the TLS handshake with something else than TLS; a proxy or firewall meddles",
         ),
         "handshake_cut": (
             _NETWORK,
-            "The TLS handshake with {address} is cut off without a word; a firewall that looks into TLS does that",
+            "The TLS handshake with {address} is cut off; a firewall that looks into TLS does that. {error}",
         ),
     },
     "server certificate": {
@@ -170,6 +175,10 @@ _TABLE: dict[str, dict[str, tuple[Mender, str]]] = {
         "server_not_yet_valid": (
             _YOU,
             "The certificate of {host} is not valid yet; this machine's clock is behind: it says {now}",
+        ),
+        "server_unfit": (
+            _SUPPORT,
+            "The certificate of {host} is not good enough to be trusted here ({reason}); the gateway needs another",
         ),
     },
     "client certificate": {
@@ -223,8 +232,8 @@ _TABLE: dict[str, dict[str, tuple[Mender, str]]] = {
         ),
         "data_port_closed": (
             _NETWORK,
-            "Logged in, but the data connection to port {data_port} is refused: a firewall that knows FTP cannot read "
-            "it inside TLS. Open outgoing TCP to {host}, {ports}, without inspection",
+            "Logged in, but the data connection to port {data_port} is refused or cut: a firewall that knows FTP "
+            "cannot read it inside TLS. Open outgoing TCP to {host}, {ports}, without inspection",
         ),
         "data_port_outside": (
             _YOU,

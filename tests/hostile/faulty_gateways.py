@@ -13,6 +13,7 @@ from ssl import TLSVersion
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from scripted_server import HOST, Answer, Conversation, ScriptedServer, server_context
 from throwaway_pki import PASSPHRASE, ThrowawayPki, pem
 
@@ -135,12 +136,44 @@ def old_tls(w: World) -> Diagnosis:
     return w.scripted(context=context)
 
 
-def turn_down(talk: Conversation, _: str) -> None:
-    """End the handshake with an alert that says that the certificate is not known."""
-    talk.say("234 go on")
-    talk.control.recv(4096)
-    talk.control.sendall(bytes([21, 3, 3, 0, 2, 2, 46]))  # alert, TLS 1.2, fatal, certificate_unknown
-    talk.drop()
+def alert(number: int) -> Answer:
+    """Answer the first word of the handshake with an alert."""
+
+    def answer(talk: Conversation, _: str) -> None:
+        talk.say("234 go on")
+        talk.control.recv(4096)
+        talk.control.sendall(bytes([21, 3, 3, 0, 2, 2, number]))  # alert, TLS 1.2, fatal
+        talk.drop()
+
+    return answer
+
+
+def hello(version: int, cipher: int) -> Answer:
+    """Answer the first word of the handshake as a server without any extension does, not even safe renegotiation."""
+
+    def answer(talk: Conversation, _: str) -> None:
+        talk.say("234 go on")
+        talk.control.recv(4096)
+        body = bytes([3, version]) + bytes(32) + b"\x00" + cipher.to_bytes(2, "big") + b"\x00"
+        message = b"\x02" + len(body).to_bytes(3, "big") + body
+        talk.control.sendall(bytes([22, 3, version]) + len(message).to_bytes(2, "big") + message)
+        talk.control.recv(4096)
+        talk.drop()
+
+    return answer
+
+
+def shown_for(w: World, label: str, **options: Any) -> Diagnosis:
+    """Diagnose a server with another certificate."""
+    context = server_context(w.pki.server_file, w.pki.ca_file)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(w.pki.new_server_file(label, **options))
+    return w.scripted(context=context)
+
+
+def short_key(w: World) -> Diagnosis:
+    short = ClientCertificate.from_pem(w.pki.new_server_file("short", bits=1024).read_bytes())
+    return w.of(w.settings(1, certificate=short, username="somebody"))
 
 
 def odd_cipher(w: World) -> Diagnosis:
@@ -213,6 +246,7 @@ PROVOCATIONS: dict[str, Callable[[World], Diagnosis]] = {
     "no_username": not_oces,
     "certificate_expired": lambda w: issued(w, validity="expired"),
     "certificate_not_yet_valid": lambda w: issued(w, validity="not_yet"),
+    "certificate_unusable": short_key,
     "host_unknown": lambda w: w.of(w.settings(6381, host="no-such-gateway.invalid")),
     "name_server_silent": no_dns,
     "port_closed": lambda w: w.of(w.settings(a_closed_port())),
@@ -228,6 +262,7 @@ PROVOCATIONS: dict[str, Callable[[World], Diagnosis]] = {
     "tls_too_old": old_tls,
     "tls_too_new": lambda w: w.scripted(context=server_context(w.pki.server_file, w.pki.ca_file, TLSVersion.TLSv1_3)),
     "no_common_cipher": odd_cipher,
+    "tls_unsafe": lambda w: w.scripted({"AUTH": hello(3, 0xC02F)}),
     "not_tls": lambda w: w.scripted({"AUTH": babble}),
     "handshake_cut": lambda w: w.scripted({"AUTH": cut_handshake}),
     "server_ca_unknown": lambda w: w.scripted(context=server_context(w.strangers.server_file, w.pki.ca_file)),
@@ -240,9 +275,10 @@ PROVOCATIONS: dict[str, Callable[[World], Diagnosis]] = {
     "server_not_yet_valid": lambda w: w.scripted(
         context=server_context(w.pki.new_server_file("early", since=timedelta(days=1)), w.pki.ca_file)
     ),
+    "server_unfit": lambda w: shown_for(w, "purpose", usage=ExtendedKeyUsageOID.CLIENT_AUTH),
     "no_issuing_ca": lambda w: issued(w, with_chain=False),
     "issuer_not_accepted": lambda w: issued(w, stranger=True),
-    "certificate_refused": lambda w: w.scripted({"AUTH": turn_down}),
+    "certificate_refused": lambda w: w.scripted({"AUTH": alert(46)}),  # certificate_unknown
     "not_registered": issued,
     "other_username": other_username,
     "account_locked": locked,

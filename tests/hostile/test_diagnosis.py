@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from expectations import PASSWORD
-from faulty_gateways import PROVOCATIONS, SECONDS, World, cut, late
+from faulty_gateways import PROVOCATIONS, SECONDS, World, alert, cut, hello, late, shown_for
 from scripted_server import Conversation, ScriptedServer
 from throwaway_pki import PASSPHRASE
 from usual_answers import receive
@@ -175,15 +175,10 @@ def speaks_when_spoken_to(talk: Conversation, _: str) -> None:
         talk.say("HTTP/1.1 400 Bad Request")
 
 
-def older_hello(talk: Conversation, _: str) -> None:
-    """Choose TLS 1.1 in the handshake, from a client that offers 1.2 alone."""
-    talk.say("234 go on")
-    talk.control.recv(4096)
-    hello = b"\x03\x02" + bytes(32) + b"\x00" + b"\xc0\x13" + b"\x00"
-    message = b"\x02" + len(hello).to_bytes(3, "big") + hello
-    talk.control.sendall(b"\x16\x03\x02" + len(message).to_bytes(2, "big") + message)
-    talk.control.recv(4096)
-    talk.drop()
+def cuts_the_data_connection(talk: Conversation, _: str) -> None:
+    raw = talk.accept_raw()
+    raw.recv(4096)
+    raw.close()
 
 
 def none_but_the_outbox(talk: Conversation, folder: str) -> None:
@@ -208,6 +203,10 @@ ELSEWHERE = {
         lambda w: w.scripted({"PASV": "550 Permission denied."}),
         ("data connection", "no_data_connection", "550 Permission denied"),
     ),
+    "no extended passive mode": (
+        lambda w: w.scripted({"PASV": "500 what?", "EPSV": "550 Permission denied."}),
+        ("data connection", "no_data_connection", "550 Permission denied"),
+    ),
     "cut off before a port was named": (
         lambda w: w.scripted({"PASV": cut}),
         ("data connection", "cut_off", "cut off in the middle"),
@@ -217,8 +216,24 @@ ELSEWHERE = {
         ("AUTH TLS", "cut_off", "cut off in the middle"),
     ),
     "an older version chosen in the handshake": (
-        lambda w: w.scripted({"AUTH": older_hello}),
+        lambda w: w.scripted({"AUTH": hello(2, 0xC013)}),
         ("TLS version", "tls_too_old", "older than 1.2"),
+    ),
+    "a server key that is too short": (
+        lambda w: shown_for(w, "short", bits=1024),
+        ("server certificate", "server_unfit", "key too"),
+    ),
+    "a refusal at the first word of the handshake": (
+        lambda w: w.scripted({"AUTH": alert(49)}),
+        ("TLS version", "handshake_cut", "access denied"),
+    ),
+    "a host name that the server does not have": (
+        lambda w: w.scripted({"AUTH": alert(112)}),
+        ("server certificate", "server_other_host", "use the host name"),
+    ),
+    "a data connection that is taken and cut": (
+        lambda w: w.scripted({"NLST": cuts_the_data_connection}),
+        ("data connection", "data_port_closed", "refused or cut"),
     ),
     "something else that waits for us to begin": (
         lambda w: w.scripted({"CONNECT": speaks_when_spoken_to}, seconds=1.0),

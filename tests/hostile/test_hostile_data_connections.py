@@ -117,17 +117,19 @@ def test_a_session_that_the_gateway_forgot_is_made_anew_with_the_same_certificat
     assert server.connections == 1
 
 
-def test_a_gateway_that_gives_no_data_port_says_nothing_about_the_file(pki, client, folder):
+@pytest.mark.parametrize("verb", ["PASV", "EPSV"])
+def test_a_gateway_that_gives_no_data_port_says_nothing_about_the_file(pki, client, folder, verb):
     """vsftpd answers so without its passive mode; a 550 to RETR would mean that the file is gone."""
-    with ScriptedServer(pki, {"PASV": "550 Permission denied."}, files=FILES) as server:
+    with ScriptedServer(pki, {"PASV": "500 no", verb: "550 Permission denied."}, files=FILES) as server:
         gateway = client(server)
-        with refused(GatewayRefusedError, server.address, "550 Permission denied.", "PASV", "support") as caught:
+        with refused(GatewayRefusedError, server.address, "550 Permission denied.", verb, "support") as caught:
             gateway.download("answer.xml", folder / "answer.xml")
-        assert (caught.value.command, caught.value.code) == ("PASV", 550)
-        with refused(GatewayRefusedError, server.address, "PASV"):
+        assert (caught.value.command, caught.value.code) == (verb, 550)
+        with refused(GatewayRefusedError, server.address, verb):
             upload(gateway)
         assert gateway.last_transfer == Transfer.NONE
-    assert not {"EPSV", "RETR", "STOR"} & set(server.commands)
+    assert ("EPSV" in server.commands) == (verb == "EPSV")
+    assert not {"RETR", "STOR"} & set(server.commands)
 
 
 def test_a_login_that_is_over_when_a_data_port_is_asked_for_is_a_refused_login(pki, client):

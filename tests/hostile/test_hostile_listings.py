@@ -16,11 +16,13 @@ from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayTimeoutError,
     GatewayUnavailableError,
+    InvalidNameError,
     LoginRefusedError,
     TransferError,
 )
-from airflow_provider_icsftps.gateway import _download
+from airflow_provider_icsftps.gateway import FileNameRule, _download
 from airflow_provider_icsftps.gateway._looking import list_names, size_of
+from airflow_provider_icsftps.gateway.submission import Transfer
 
 FILES = {"/out/b.xml": b"22", "/out/a.xml": b"1"}
 GOOD = [("a.xml", 1), ("b.xml", 2)]
@@ -291,6 +293,21 @@ def test_a_cut_copy_is_removed_if_the_gateway_lets_us(pki, client, reply, remove
     with ScriptedServer(pki, {"DELE": reply}) as server:
         assert client(server).remove_stored("Manifest", "a.xml") is removed
     assert "DELE /Manifest/a.xml" in server.lines
+
+
+@pytest.mark.parametrize("verb", ["STOR", "RETR", "SIZE"])
+def test_a_name_that_the_gateways_encoding_does_not_have_is_ours_to_correct(pki, client, folder, verb):
+    with ScriptedServer(pki, files=FILES) as server:
+        gateway = client(server, encoding="latin-1", file_name_rule=FileNameRule(characters="a-z0-9.€"))
+        with refused(InvalidNameError, server.address, "latin-1", "'€'", "correct the name"):
+            if verb == "STOR":
+                gateway.upload(b"x", service="Manifest", file_name="€.xml")
+            elif verb == "RETR":
+                gateway.download("€.xml", folder / "€.xml", size=1)
+            else:
+                gateway.look_at("€.xml")
+    assert server.lines[-1] == "TYPE I"
+    assert gateway.last_transfer == Transfer.NONE
 
 
 @pytest.mark.parametrize("line", ["DELE /out/a.xml\r\nDELE /out/b.xml", "NOOP\n", "\rNOOP"])

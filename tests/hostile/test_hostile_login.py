@@ -9,6 +9,7 @@ from expectations import PASSWORD, QUICK, refused
 from scripted_server import HOST, Conversation, ScriptedServer, server_context
 
 from airflow_provider_icsftps.exceptions import (
+    GatewayProtocolError,
     GatewayRefusedError,
     GatewayTimeoutError,
     GatewayUnavailableError,
@@ -75,6 +76,39 @@ def test_530_at_user_is_a_refused_login_and_no_password_is_sent(pki, client):
     ):
         client(server).connect()
     assert server.commands.count("PASS") == 0
+
+
+@pytest.mark.parametrize("reply", ["500 no", "550 no such user", "599 PASS?"])
+@pytest.mark.parametrize("command", ["USER", "PASS"])
+def test_any_no_to_a_login_is_a_refused_one_and_not_tried_again(pki, client, command, reply):
+    with ScriptedServer(pki, {command: reply}) as server:
+        gateway = client(server)
+        for _ in range(2):
+            with refused(LoginRefusedError, server.address, reply, "password"):
+                gateway.connect()
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(("command", "reply"), [("USER", "150 soon"), ("PASS", "150 soon"), ("PASS", "332 account?")])
+def test_what_is_no_yes_to_a_login_logs_nobody_in(pki, client, command, reply):
+    with (
+        ScriptedServer(pki, {command: reply}) as server,
+        refused(GatewayProtocolError, server.address, reply, "makes no sense"),
+    ):
+        client(server).connect()
+    assert server.commands[-1] == command
+
+
+@pytest.mark.parametrize("reply", ["530 not from your address", "550 not from your address"])
+@pytest.mark.parametrize("command", ["CONNECT", "PBSZ", "PROT", "TYPE"])
+def test_a_no_on_the_way_in_is_not_about_a_file_nor_a_greeting_about_a_password(pki, client, command, reply):
+    """Whoever deletes a file takes a 550 for one that has gone."""
+    with ScriptedServer(pki, {command: reply}) as server:
+        gateway = client(server)
+        kind = LoginRefusedError if reply.startswith("530") and command != "CONNECT" else GatewayRefusedError
+        with refused(kind, server.address, reply) as caught:
+            gateway.delete("a.xml")
+    assert ("password" in str(caught.value)) == (kind is LoginRefusedError)
 
 
 def test_a_gateway_that_is_content_with_the_certificate_gets_no_password(pki, client):

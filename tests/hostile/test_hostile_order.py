@@ -195,19 +195,74 @@ def test_a_second_answer_does_not_confirm_a_deletion(pki, client):
     assert server.commands.count("DELE") == 1
 
 
-def test_replies_that_lie_ready_behind_the_227_do_not_confirm_an_upload(pki, client):
+@pytest.mark.parametrize("late", ["550 no such file", "553 no", "530 who are you"])
+@pytest.mark.parametrize("verb", ["DELE", "SIZE", "STOR"])
+def test_a_no_without_being_asked_is_not_the_answer_to_the_next_question(pki, client, verb, late):
+    """A 550 would mean that the next file is not there: it would be filed again, or taken for deleted."""
+    with ScriptedServer(pki, {"MDTM": twice("213 20261101100000", late)}, files=FILES) as server:
+        gateway = client(server)
+        gateway.look_at("a.xml")
+        with refused(GatewayProtocolError, server.address, f"{late} without being asked"):
+            if verb == "DELE":
+                gateway.delete("a.xml")
+            elif verb == "SIZE":
+                gateway.look_at("a.xml")
+            else:
+                upload(gateway)
+    assert server.commands[-1] == "MDTM"
+    assert gateway.last_transfer == Transfer.NONE
+
+
+def test_a_226_behind_a_426_does_not_confirm_a_deletion(pki, client):
+    """Some servers say both to a transfer that broke off, the second one when they have tidied up."""
+    owing = set[Conversation]()
+
+    def cut(talk: Conversation, path: str) -> None:
+        talk.say("150 here it comes")
+        talk.accept_data().close()
+        talk.say("426 cut off")
+        owing.add(talk)
+
+    def tidied_up(talk: Conversation, path: str) -> None:
+        if talk in owing:
+            talk.say("226 tidied up")
+        talk.say("550 no such file")
+
+    with ScriptedServer(pki, {"MLSD": cut, "DELE": tidied_up}) as server:
+        gateway = client(server)
+        with refused(GatewayUnavailableError, server.address, "426 cut off"):
+            gateway.list_outbox()
+        with refused(FileNotAvailableError, server.address, "550 no such file"):
+            gateway.delete("a.xml")
+
+
+@pytest.mark.parametrize("late", ["450 busy", "426 cut off", "421 maintenance"])
+def test_a_not_now_without_being_asked_ends_the_session_and_a_look_is_taken_over_a_new_one(pki, client, late):
+    with ScriptedServer(pki, {"MDTM": twice("213 20261101100000", late)}, files=FILES) as server:
+        gateway = client(server)
+        gateway.look_at("a.xml")
+        assert gateway.stored_size("Manifest", "a.xml") is None
+        gateway.look_at("a.xml")
+        with refused(GatewayUnavailableError, server.address, late):
+            upload(gateway)
+    assert gateway.last_transfer == Transfer.NONE
+    assert server.connections == 2
+    assert "STOR" not in server.commands
+
+
+@pytest.mark.parametrize("replies", [("150 send it", "226 got it"), ("553 no",), ("550 no such folder",)])
+def test_replies_that_lie_ready_behind_the_227_are_not_those_to_an_upload(pki, client, replies):
     def forged(talk: Conversation, _: str) -> None:
         high, low = divmod(talk.listen_for_data(), 256)
-        talk.say(f"227 Entering Passive Mode (127,0,0,1,{high},{low})", "150 send it", "226 got it")
+        talk.say(f"227 Entering Passive Mode (127,0,0,1,{high},{low})", *replies)
 
-    def silent(talk: Conversation, _: str) -> None:
-        receive(talk.accept_data(), bytearray())
-
-    with ScriptedServer(pki, {"PASV": forged, "STOR": silent}) as server:
-        gateway = client(server, **QUICK)
-        with refused(TransferError, server.address, PATH, "226 got it"):
+    with ScriptedServer(pki, {"PASV": forged}) as server:
+        gateway = client(server)
+        with refused(GatewayProtocolError, server.address, PATH, f"{replies[0]} without being asked") as caught:
             upload(gateway)
-    assert gateway.last_transfer == Transfer.SENT
+    assert "not known" not in str(caught.value)
+    assert gateway.last_transfer == Transfer.NONE
+    assert "STOR" not in server.commands
 
 
 @pytest.mark.parametrize("verb", ["RETR", "MLSD"])

@@ -14,6 +14,7 @@ import warnings
 
 import pytest
 from expectations import refused
+from faulty_gateways import alert, hello
 from OpenSSL import SSL
 from scripted_server import Conversation, ScriptedServer, server_context
 from tls_versions import OTHER_VERSIONS, other_context
@@ -23,6 +24,7 @@ from usual_answers import reset
 from airflow_provider_icsftps.exceptions import (
     GatewayProtocolError,
     GatewayUnavailableError,
+    LoginRefusedError,
     UntrustedGatewayError,
 )
 from airflow_provider_icsftps.gateway._ftps import FtpsSession
@@ -101,6 +103,33 @@ def test_an_expired_server_certificate_is_refused(pki, client):
     ):
         client(server).connect()
     assert server.lines == ["AUTH TLS"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (40, UntrustedGatewayError, "TLS 1.2 with a cipher that is accepted"),  # handshake_failure
+        (71, UntrustedGatewayError, "TLS 1.2 with a cipher that is accepted"),  # insufficient_security
+        (112, UntrustedGatewayError, "not of this name"),  # unrecognized_name
+        (49, GatewayUnavailableError, "refuses the TLS handshake (access denied)"),
+        (80, GatewayUnavailableError, "internal error"),
+        (44, LoginRefusedError, "certificate revoked"),
+        (48, LoginRefusedError, "unknown ca"),
+    ],
+)
+def test_an_alert_before_our_certificate_is_asked_for_is_not_about_it_unless_it_says_so(
+    pki, client, number, kind, words
+):
+    with ScriptedServer(pki, {"AUTH": alert(number)}) as server, refused(kind, server.address, words):
+        client(server).connect()
+
+
+def test_a_gateway_without_safe_renegotiation_is_not_tried_again_and_told(pki, client):
+    with (
+        ScriptedServer(pki, {"AUTH": hello(3, 0xC02F)}) as server,
+        refused(UntrustedGatewayError, server.address, "not safe enough", "unsafe legacy renegotiation disabled"),
+    ):
+        client(server).connect()
 
 
 @pytest.mark.parametrize(

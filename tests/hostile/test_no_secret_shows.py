@@ -35,6 +35,8 @@ ECHOES = {
     "PASS later": f"431 cannot check {PASSWORD} now",
     "PASS unknown": f"599 PASS {PASSWORD}?",
     "PASS nonsense": f"hello {PASSWORD}",
+    "PASS answered twice": f"230 welcome\r\n500 PASS {PASSWORD}?",
+    "PASS, and then another": f"332 an account to {PASSWORD}, please",
 }
 
 

@@ -289,7 +289,7 @@ class TestTls:
         mismatch = ClientCertificate(factory.oces3().certificate, factory.rsa_key("another"))
         before = open_files()
         reason, message = refusal(mismatch.load_into, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        assert (reason, "OpenSSL does not take it (KEY_VALUES_MISMATCH)" in message) == ("unreadable", True)
+        assert (reason, "OpenSSL does not take it (key values mismatch)" in message) == ("unusable", True)
         assert before == open_files()
         assert list(tmp_path.iterdir()) == []
 
