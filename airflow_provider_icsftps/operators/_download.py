@@ -243,9 +243,8 @@ class IcsFtpsDownloadOperator(ChosenFilesOperator):
                 self.log.warning("%s: %s: %s", name, what, reason)
         for name in summary.gone:
             self.log.warning("%s went from the outbox before it could be fetched", name)
-        for name in sorted(
-            {*summary.late}.difference(about["names"])
-        ):  # a retry returns what its first try had to leave
+        # a retry returns what its first try had to leave
+        for name in sorted({*summary.late}.difference(about["names"])):
             self.log.warning(
                 "%s is of a time that an earlier run has looked through without it: it came late, could not be fetched "
                 "then, or this machine's clock is ahead. Runs of that time did not return it; clear them",
