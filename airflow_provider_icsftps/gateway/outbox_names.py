@@ -144,7 +144,7 @@ def as_text(name: str) -> str:
 
     :param name: a name from the outbox.
     """
-    return name.encode("utf-8", "backslashreplace").decode()
+    return name.encode(errors="backslashreplace").decode()
 
 
 def check_text(names: list[str]) -> list[str]:

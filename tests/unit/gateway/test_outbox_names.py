@@ -227,5 +227,7 @@ class TestNamesThatAreNoText:
         assert as_text(raw.decode("utf-8", "surrogateescape")).encode()
 
     def test_what_is_none_is_refused_with_the_setting_that_helps(self):
-        with pytest.raises(ConfigurationError, match=r"^'sv\\udce6r' in the outbox .* extra 'encoding', to latin-1"):
+        with pytest.raises(
+            ConfigurationError, match=r"^'sv\\udce6r' in the outbox .* extra 'encoding', to latin-1 .* server$"
+        ):
             check_text(["a.xml", "sv\udce6r"])
