@@ -63,7 +63,7 @@ class IcsFtpsUploadOperator(BaseOperator):
     :param resubmission: 0; a higher number files the same content again, on purpose. (templated)
     :param allow_empty: file empty files, too.
     :param wait_until: ``delivered``, ``accepted`` or ``response``: go on until the gateway says so, so that one task is
-        one confirmed filing. By default only a copy that may have been cut is waited for, until it is accepted.
+        one confirmed filing. By default it waits only after a copy may have been cut, until all is accepted.
     :param deferrable: wait in the triggerer, without a worker slot.
     :param poke_interval: seconds (or a timedelta) between two looks while waiting.
     :param timeout: seconds (or a timedelta) to wait at most.
