@@ -44,10 +44,9 @@ def refusal(tried: str, command: str, reply: str) -> GatewayRefusedError:
     todo = ""
     if command == "USER" or (code == 530 and command):
         kind = LoginRefusedError
+        todo = "; check username, password and that the certificate is registered (not tried again: accounts lock)"
     elif code == 550 and command in _ABOUT_FILES:  # from others it would pass for a file that has gone
         kind = FileNotAvailableError
-    if kind is LoginRefusedError:
-        todo = "; check username, password and that the certificate is registered (not tried again: accounts lock)"
     return kind(f"{tried}: the gateway answered {reply}{todo}", command=command, code=code, text=text)
 
 

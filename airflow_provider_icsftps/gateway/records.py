@@ -143,10 +143,11 @@ class Record:
         # what is kept is read from the names, so a record that does not bear its name out keeps nothing
         sight = read_record_name(record)
         told = (found.sha256[:16], found.moment, found.size, name_digest(found.name))
+        has_none = found.kind == FILED and found.content is None  # what was filed may be recorded without its content
         if (
             sight is None
             or told != (sight.digest, sight.time, sight.size, sight.name_digest)
-            or found.content not in {sight.content, None if found.kind == FILED else sight.content}
+            or not (has_none or found.content == sight.content)
         ):
             raise ConfigurationError("it is of another file than its name says")
         return found
