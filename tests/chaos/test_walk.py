@@ -63,7 +63,8 @@ def test_every_cut_point_ends_well(how, request, gateway_of, tmp_path):
     ended = {str(point): journey(gateway_of, tmp_path, f"cut-{n}", [(point, action)]) for n, point in enumerate(points)}
     stopped = well_ended(ended)
     print(f"{len(ended)} cut points, {len(stopped)} stopped with a named error: {stopped}")
-    assert len(stopped) <= len(ended) // 7 + 2  # the places inside the file lie side by side, so a sample may have more
+    of_a_sample = 2 if step > 1 else 0  # the places inside the file lie side by side, so it may have more of them
+    assert len(stopped) <= len(ended) // 7 + of_a_sample
 
 
 @pytest.mark.timeout(400)
